@@ -1,0 +1,221 @@
+//! The trait that a device implements.
+
+use std::sync::Arc;
+
+use crate::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
+use crate::{
+    BinaryOp, Buffer, DType, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result, ScatterMode,
+    Tensor, UnaryOp, View, ViewMut, compose,
+};
+
+/// How often a device made something that it should be able to reuse.
+///
+/// In a steady state none of these grows; tests compare two snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheStats {
+    /// Transform plans, pipelines or modules created.
+    pub plans_created: usize,
+    /// Blocks of memory requested from the system or driver.
+    pub blocks_allocated: usize,
+}
+
+/// How attention weighs positions; see [`SpectralBackend::attention`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionSpec {
+    /// Factor on `q . k` before the softmax, usually `1 / sqrt(head_dim)`.
+    pub scale: f32,
+    /// Whether query `i` sees only keys `0..=offset + i`.
+    pub causal: bool,
+    /// Position of the first query among the keys: the number of cached keys before it.
+    pub offset: usize,
+}
+
+/// A device: memory, primitive operations, and fused operations that default to compositions of the primitive ones.
+///
+/// [`Tensor`] checks shapes, dtypes and devices before it calls a backend, so implementations see valid input: all
+/// layouts lie within their buffers, shapes agree after broadcasting, dtypes are among those that the operation's
+/// documentation names. What a device cannot do it refuses with [`Error::Unsupported`](crate::Error::Unsupported).
+///
+/// **Required** methods read [`View`]s and write a [`ViewMut`]; source and destination never share a buffer. On an
+/// asynchronous device they only enqueue: [`download`](Self::download) and [`synchronize`](Self::synchronize) wait.
+///
+/// **Provided** methods take and return tensors. Each one's body is the free function of the same name in [`compose`],
+/// written with required methods only. A backend with a kernel overrides the method, and calls the free function for
+/// the cases that its kernel does not cover.
+pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
+    /// What the device is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// The device's byte accounting.
+    fn memory(&self) -> &Arc<MemoryTracker>;
+
+    /// How many plans and blocks the device has created so far.
+    fn cache_stats(&self) -> CacheStats;
+
+    /// Whether tensors of this element type can be stored and computed with.
+    fn supports(&self, dtype: DType) -> bool;
+
+    /// A buffer of at least `bytes` bytes; its content is unspecified.
+    ///
+    /// # Errors
+    /// `MemoryLimit`, `BufferTooBig`, `OutOfMemory`, `DeviceLost`.
+    fn alloc(&self, bytes: usize) -> Result<Buffer>;
+
+    /// A buffer that holds `bytes`, without a copy where the device can use host memory in place: a processor
+    /// backend may keep a mapped file mapped. `align` is the element size.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    fn adopt(&self, bytes: HostBytes, align: usize) -> Result<Buffer>;
+
+    /// Writes `bytes` at byte `offset`.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn upload(&self, bytes: &[u8], dst: &mut Buffer, offset: usize) -> Result<()>;
+
+    /// Reads `out.len()` bytes from byte `offset`, after all work before it is done.
+    ///
+    /// # Errors
+    /// `DeviceLost`, and any error that pending work met.
+    fn download(&self, src: &Buffer, offset: usize, out: &mut [u8]) -> Result<()>;
+
+    /// Waits until all work is done.
+    ///
+    /// # Errors
+    /// `DeviceLost`, and any error that pending work met.
+    fn synchronize(&self) -> Result<()>;
+
+    /// Copies between layouts of the same shape and converts between any two dtypes: real to complex with imaginary
+    /// part 0, complex to real drops it; float to integer truncates and saturates; NaN becomes 0.
+    ///
+    /// # Errors
+    /// `Unsupported`, `DeviceLost` (so for every method below).
+    fn copy(&self, src: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// Sets every element to `re + i im`, converted like [`copy`](Self::copy).
+    fn fill(&self, re: f64, im: f64, dst: ViewMut<'_>) -> Result<()>;
+
+    /// `dst[.., j, ..] = src[.., indices[j], ..]` along `axis`. `indices` is one-dimensional, `U32` or `I64`, within range
+    /// (host code checks what it uploads; a backend clamps rather than reads outside).
+    fn gather(&self, src: View<'_>, axis: usize, indices: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// `dst[.., indices[j], ..] = or += src[.., j, ..]` along `axis`; elements not named stay. Index rules of
+    /// [`gather`](Self::gather); indices outside the axis are ignored. Sums are deterministic.
+    fn scatter(
+        &self,
+        src: View<'_>,
+        axis: usize,
+        indices: View<'_>,
+        mode: ScatterMode,
+        dst: ViewMut<'_>,
+    ) -> Result<()>;
+
+    /// `dst = op(src)`, same shape.
+    fn unary(&self, op: UnaryOp, src: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// `dst = op(a, b)`; `a` and `b` have the shape of `dst` (broadcast by strides of 0) and one dtype.
+    fn binary(&self, op: BinaryOp, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// `dst = condition != 0 ? a : b`, element by element; `condition` is `U8`, the others share a dtype.
+    fn select(&self, condition: View<'_>, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// Reduces over `axes` (sorted, distinct); `dst` has length 1 there.
+    fn reduce(&self, op: ReduceOp, src: View<'_>, axes: &[usize], dst: ViewMut<'_>) -> Result<()>;
+
+    /// `dst[.., m, n] = sum_k a[.., m, k] b[.., k, n]`; leading axes are batches and agree (broadcast by strides of 0).
+    ///
+    /// Real operands are `F32`, `F16` or `BF16`, also mixed, with `dst` of `F32` or of the operands' common dtype; or
+    /// `F64` throughout. Complex operands are `C64` or `C128` throughout. Sums are at least `F32`.
+    fn matmul(&self, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    /// A batched transform along one axis of strided tensors; see [`FftSpec`]. `F32` with `C64`, `F64` with `C128`.
+    ///
+    /// Any `n >= 1` is the `n`-point transform. The relative L2 error against exact arithmetic is at most
+    /// `epsilon * log2(n)` (at least one epsilon) for C2C.
+    fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()>;
+
+    // ---- provided -------------------------------------------------------------------------------------------------
+
+    /// Runs `work` where operations start cheapest; a processor backend enters its thread pool once instead of at
+    /// every operation. Wrap a generation or training loop in it.
+    fn scope(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
+
+    /// Transforms along several axes, one [`fft`](Self::fft) an axis unless the backend knows better. R2C transforms the last of
+    /// `axes` first, C2R transforms it last. See [`compose::fft_nd`].
+    fn fft_nd(&self, specs: &[FftSpec], x: &Tensor) -> Result<Tensor> {
+        compose::fft_nd(specs, x)
+    }
+
+    /// `exp(x - max) / sum exp(x - max)` along `axis`. See [`compose::softmax`].
+    fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        compose::softmax(x, axis)
+    }
+
+    /// Root-mean-square norm over the last axis. See [`compose::rms_norm`].
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+        compose::rms_norm(x, weight, eps)
+    }
+
+    /// Layer norm over the last axis. See [`compose::layer_norm`].
+    fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+        compose::layer_norm(x, weight, bias, eps)
+    }
+
+    /// Rotary position embedding, half-split convention. See [`compose::rope`].
+    fn rope(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+        compose::rope(x, cos, sin)
+    }
+
+    /// Softmax attention with grouped heads. See [`compose::attention`].
+    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
+        compose::attention(q, k, v, spec)
+    }
+
+    /// `silu(gate) * up`. See [`compose::silu_mul`].
+    fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        compose::silu_mul(gate, up)
+    }
+
+    /// Circular convolution along the last axis by the convolution theorem. See [`compose::spectral_conv`].
+    fn spectral_conv(&self, x: &Tensor, kernel: &Tensor) -> Result<Tensor> {
+        compose::spectral_conv(x, kernel)
+    }
+
+    /// `x W^T` (or `x W`) with a sparse spectral `W`. See [`compose::sparse_spectral_product`].
+    fn sparse_spectral_product(
+        &self,
+        w: &SparseSpectralMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        compose::sparse_spectral_product(w, x, transpose)
+    }
+
+    /// `x W^T` (or `x W`) with a block-circulant `W`. See [`compose::block_circulant_product`].
+    fn block_circulant_product(
+        &self,
+        w: &BlockCirculantMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        compose::block_circulant_product(w, x, transpose)
+    }
+
+    /// `x W^T` with a rotated quantised `W`. See [`compose::rotated_product`].
+    fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
+        compose::rotated_product(w, x)
+    }
+
+    /// Decodes log8 codes. See [`compose::log8_decode`].
+    fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
+        compose::log8_decode(codes, ranges, group)
+    }
+
+    /// Encodes as log8. See [`compose::log8_encode`].
+    fn log8_encode(&self, x: &Tensor, group: usize) -> Result<(Tensor, Tensor)> {
+        compose::log8_encode(x, group)
+    }
+}

@@ -1,0 +1,26 @@
+//! The default body of every fused operation, written with the required methods of the trait.
+//!
+//! Each is the oracle that a backend's kernel is tested against, and the kernel's fallback for what it does not cover.
+//! The functions take input that [`Tensor`](crate::Tensor) has checked.
+
+mod attention;
+mod circulant;
+mod convolution;
+mod log8;
+mod norms;
+mod rope;
+mod rotated;
+mod softmax;
+mod sparse;
+mod transform;
+
+pub use attention::attention;
+pub use circulant::block_circulant_product;
+pub use convolution::spectral_conv;
+pub use log8::{log8_decode, log8_encode};
+pub use norms::{layer_norm, rms_norm, silu_mul};
+pub use rope::rope;
+pub use rotated::rotated_product;
+pub use softmax::softmax;
+pub use sparse::sparse_spectral_product;
+pub use transform::fft_nd;

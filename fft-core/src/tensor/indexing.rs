@@ -1,0 +1,67 @@
+//! Picking and placing slices by index.
+
+use crate::{DType, Dims, Error, Result, ScatterMode, Tensor};
+
+impl Tensor {
+    fn expect_indices(&self, op: &'static str, indices: &Tensor, axis: usize) -> Result<()> {
+        self.expect_axis(op, axis)?;
+        self.same_device(op, indices)?;
+        if !matches!(indices.dtype(), DType::U32 | DType::I64) {
+            return Err(Error::DTypeMismatch { op, lhs: indices.dtype(), rhs: DType::U32 });
+        }
+        if indices.rank() != 1 {
+            return Err(Error::shapes(op, indices.shape(), &[indices.len()], "indices must have one axis"));
+        }
+        Ok(())
+    }
+
+    /// The slices `indices[0], indices[1], ..` along `axis`; `indices` is one-dimensional, `U32` or `I64`, on the same
+    /// device. Check values with [`check_indices`] before they are uploaded: the device clamps what lies outside.
+    ///
+    /// # Errors
+    /// Mismatches of dtype, rank or device; [`Error::InvalidArgument`] when there is nothing to pick from.
+    pub fn gather(&self, axis: usize, indices: &Tensor) -> Result<Self> {
+        const OP: &str = "gather";
+        self.expect_indices(OP, indices, axis)?;
+        if self.shape()[axis] == 0 && !indices.is_empty() {
+            return Err(Error::IndexOutOfRange { op: OP, index: 0, len: 0 });
+        }
+        let mut shape = Dims::from_slice(self.shape());
+        shape[axis] = indices.len();
+        Tensor::build(self.device(), OP, &shape, self.dtype(), |dst| {
+            self.device().gather(self.view(), axis, indices.view(), dst)
+        })
+    }
+
+    /// Sets or adds the slices of `src` at `indices` along `axis`, in place unless the buffer is shared.
+    ///
+    /// # Errors
+    /// Mismatches of shape, dtype, rank or device.
+    pub fn scatter(&mut self, axis: usize, indices: &Tensor, src: &Tensor, mode: ScatterMode) -> Result<()> {
+        const OP: &str = "scatter";
+        self.expect_indices(OP, indices, axis)?;
+        self.same_device(OP, src)?;
+        src.expect_dtype(OP, self.dtype())?;
+        let mut shape = Dims::from_slice(self.shape());
+        shape[axis] = indices.len();
+        if src.shape() != shape.as_slice() {
+            return Err(Error::shapes(OP, src.shape(), &shape, "one slice an index is needed"));
+        }
+        if src.is_empty() || self.is_empty() {
+            return Ok(());
+        }
+        let device = self.device().clone();
+        device.scatter(src.view(), axis, indices.view(), mode, self.view_mut()?)
+    }
+}
+
+/// Checks that all indices are below `len`.
+///
+/// # Errors
+/// [`Error::IndexOutOfRange`] with the first that is not.
+pub fn check_indices(op: &'static str, indices: &[u32], len: usize) -> Result<()> {
+    match indices.iter().find(|&&i| i as usize >= len) {
+        Some(&index) => Err(Error::IndexOutOfRange { op, index: index as i64, len }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+//! Fourier transforms of tensors, named and normalised as in `numpy.fft`.
+
+use crate::{DType, Dims, Direction, Error, FftKind, FftSpec, Norm, Result, Tensor};
+
+impl Tensor {
+    /// Discrete Fourier transform along `axis`; a real tensor is taken as complex. `n` crops or zero-pads the axis first
+    /// (default: its length).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an axis that does not exist or `n = 0`; [`Error::DTypeMismatch`] when not `F32`,
+    /// `F64`, `C64` or `C128`.
+    pub fn fft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
+        self.fftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+    }
+
+    /// Inverse of [`fft`](Self::fft).
+    ///
+    /// # Errors
+    /// As [`fft`](Self::fft).
+    pub fn ifft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
+        self.ifftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+    }
+
+    /// Half spectrum (`n / 2 + 1` bins) of a real tensor along `axis`.
+    ///
+    /// # Errors
+    /// As [`fft`](Self::fft); the tensor must be `F32` or `F64`.
+    pub fn rfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
+        self.rfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+    }
+
+    /// Inverse of [`rfft`](Self::rfft): `n` real values from a half spectrum (default `n`: `2 (bins - 1)`).
+    ///
+    /// # Errors
+    /// As [`fft`](Self::fft); the tensor must be `C64` or `C128`.
+    pub fn irfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
+        self.irfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+    }
+
+    /// Transform along several axes; `n` has one length an axis.
+    ///
+    /// # Errors
+    /// As [`fft`](Self::fft), and [`Error::InvalidArgument`] when an axis is repeated.
+    pub fn fftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
+        self.complex_input("fft")?.transform("fft", FftKind::C2C, Direction::Forward, axes, n, norm)
+    }
+
+    /// Inverse of [`fftn`](Self::fftn).
+    ///
+    /// # Errors
+    /// As [`fftn`](Self::fftn).
+    pub fn ifftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
+        self.complex_input("ifft")?.transform("ifft", FftKind::C2C, Direction::Inverse, axes, n, norm)
+    }
+
+    /// Transform of a real tensor along several axes; the last of `axes` keeps only the half spectrum.
+    ///
+    /// # Errors
+    /// As [`fftn`](Self::fftn); the tensor must be `F32` or `F64`.
+    pub fn rfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
+        if !matches!(self.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::DTypeMismatch { op: "rfft", lhs: self.dtype(), rhs: DType::F32 });
+        }
+        self.transform("rfft", FftKind::R2C, Direction::Forward, axes, n, norm)
+    }
+
+    /// Inverse of [`rfftn`](Self::rfftn).
+    ///
+    /// # Errors
+    /// As [`fftn`](Self::fftn); the tensor must be `C64` or `C128`.
+    pub fn irfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
+        if !self.dtype().is_complex() {
+            return Err(Error::DTypeMismatch { op: "irfft", lhs: self.dtype(), rhs: DType::C64 });
+        }
+        self.transform("irfft", FftKind::C2R, Direction::Inverse, axes, n, norm)
+    }
+
+    fn complex_input(&self, op: &'static str) -> Result<Self> {
+        match self.dtype() {
+            DType::C64 | DType::C128 => Ok(self.clone()),
+            d @ (DType::F32 | DType::F64) => self.to_dtype(d.to_complex()),
+            lhs => Err(Error::DTypeMismatch { op, lhs, rhs: DType::C64 }),
+        }
+    }
+
+    fn transform(
+        &self,
+        op: &'static str,
+        kind: FftKind,
+        direction: Direction,
+        axes: &[usize],
+        n: Option<&[usize]>,
+        norm: Norm,
+    ) -> Result<Self> {
+        if let Some(n) = n.filter(|n| n.len() != axes.len()) {
+            return Err(Error::invalid(op, "n", n, format!("one length for each of {} axes", axes.len())));
+        }
+        if axes.is_empty() {
+            if kind == FftKind::C2C {
+                return Ok(self.clone());
+            }
+            return Err(Error::invalid(op, "axes", axes, "at least one axis is needed"));
+        }
+        let mut specs: smallvec::SmallVec<[FftSpec; 8]> = smallvec::SmallVec::new();
+        for (i, &axis) in axes.iter().enumerate() {
+            self.expect_axis(op, axis)?;
+            if axes[..i].contains(&axis) {
+                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
+            }
+            let half = kind == FftKind::C2R && i + 1 == axes.len();
+            let own = self.shape()[axis];
+            let points = n.map_or(if half { 2 * own.saturating_sub(1) } else { own }, |n| n[i]);
+            if points == 0 {
+                return Err(Error::invalid(op, "n", points, "a transform needs at least one point"));
+            }
+            let last = i + 1 == axes.len();
+            let kind = if last { kind } else { FftKind::C2C };
+            specs.push(FftSpec { kind, direction, axis, n: points, scale: norm.scale(direction, points) });
+        }
+        self.device().fft_nd(&specs, self)
+    }
+
+    /// One transform along one axis, by the backend's primitive. For compositions and backends.
+    ///
+    /// # Errors
+    /// As [`fft`](Self::fft).
+    pub fn fft_primitive(&self, spec: FftSpec) -> Result<Self> {
+        const OP: &str = "fft";
+        self.expect_axis(OP, spec.axis)?;
+        if spec.n == 0 {
+            return Err(Error::invalid(OP, "n", spec.n, "a transform needs at least one point"));
+        }
+        let d = self.dtype();
+        let (fits, dtype) = match spec.kind {
+            FftKind::C2C => (d.is_complex(), d),
+            FftKind::R2C => (matches!(d, DType::F32 | DType::F64), d.to_complex()),
+            FftKind::C2R => (d.is_complex(), d.to_real()),
+        };
+        let forced = match spec.kind {
+            FftKind::C2C => true,
+            FftKind::R2C => spec.direction == Direction::Forward,
+            FftKind::C2R => spec.direction == Direction::Inverse,
+        };
+        if !fits {
+            let rhs = if spec.kind == FftKind::R2C { DType::F32 } else { DType::C64 };
+            return Err(Error::DTypeMismatch { op: OP, lhs: d, rhs });
+        }
+        if !forced {
+            return Err(Error::invalid(OP, "direction", spec.direction, "R2C is forward, C2R is inverse"));
+        }
+        let mut shape = Dims::from_slice(self.shape());
+        shape[spec.axis] = if spec.kind == FftKind::R2C { spec.n / 2 + 1 } else { spec.n };
+        if self.shape()[spec.axis] == 0 {
+            return Tensor::zeros(self.device(), &shape, dtype);
+        }
+        Tensor::build(self.device(), OP, &shape, dtype, |dst| self.device().fft(spec, self.view(), dst))
+    }
+}

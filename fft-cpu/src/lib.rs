@@ -1,0 +1,1 @@
+//! The processor backend of fft-tensor.
