@@ -1,0 +1,98 @@
+//! The checks, each a few calls of cargo.
+
+use std::process::{Command, Stdio};
+
+/// A named check.
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) run: fn() -> Result<(), String>,
+}
+
+/// Every check, in the order of a full run: the quick ones first, the tests last so that their counts close the output.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "fmt", run: fmt },
+    Step { name: "clippy", run: clippy },
+    Step { name: "docs", run: docs },
+    Step { name: "features", run: features },
+    Step { name: "deny", run: deny },
+    Step { name: "package", run: package },
+    Step { name: "test", run: test },
+];
+
+/// The crates that are published, in the order of their dependencies.
+const PUBLISHED: &[&str] = &["fft-core", "fft-cpu", "fft-nn", "fft-tensor"];
+
+/// Crates that only a command line needs; the library must do without.
+const CLI_CRATES: &[&str] = &["clap", "indicatif", "globset", "ctrlc"];
+
+fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
+    let status = Command::new(env!("CARGO"))
+        .args(args)
+        .envs(env.iter().copied())
+        .status()
+        .map_err(|e| format!("cargo did not start: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {} ended with {status}", args.join(" "))) }
+}
+
+fn output(args: &[&str]) -> Result<String, String> {
+    let out = Command::new(env!("CARGO"))
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("cargo did not start: {e}"))?;
+    if !out.status.success() {
+        return Err(format!("cargo {} ended with {}", args.join(" "), out.status));
+    }
+    String::from_utf8(out.stdout).map_err(|e| format!("cargo {}: {e}", args.join(" ")))
+}
+
+fn fmt() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"], &[])
+}
+
+fn clippy() -> Result<(), String> {
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
+}
+
+fn docs() -> Result<(), String> {
+    let args = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
+    cargo(&args, &[("RUSTDOCFLAGS", "-D warnings")])
+}
+
+fn features() -> Result<(), String> {
+    cargo(&["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features"], &[])?;
+    cargo(&["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features", "--features", "cpu"], &[])?;
+    cargo(&["check", "--locked", "-p", "fft-core"], &[])?;
+    cargo(&["check", "--locked", "-p", "fft-core", "--features", "conformance"], &[])?;
+    let args = ["tree", "--locked", "-p", "fft-tensor", "--no-default-features", "--features", "cpu", "-e"];
+    let tree = output(&[&args[..], &["normal", "--prefix", "none", "--format", "{p}"]].concat())?;
+    let found: Vec<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| CLI_CRATES.contains(name) || name.starts_with("clap"))
+        .collect();
+    if found.is_empty() { Ok(()) } else { Err(format!("the library without `cli` pulls in {found:?}")) }
+}
+
+fn deny() -> Result<(), String> {
+    let found = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !found.is_ok_and(|status| status.success()) {
+        return Err("cargo-deny is missing: cargo install --locked cargo-deny".into());
+    }
+    cargo(&["deny", "check", "licenses", "bans", "sources"], &[])
+}
+
+fn package() -> Result<(), String> {
+    let mut args = vec!["package", "--locked", "--allow-dirty", "--quiet"];
+    for name in PUBLISHED {
+        args.extend(["-p", name]);
+    }
+    cargo(&args, &[])
+}
+
+fn test() -> Result<(), String> {
+    cargo(&["test", "--workspace", "--locked"], &[])
+}
