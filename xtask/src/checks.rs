@@ -64,7 +64,10 @@ fn docs() -> Result<(), String> {
 
 fn features() -> Result<(), String> {
     cargo(&["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features"], &[])?;
-    cargo(&["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features", "--features", "cpu"], &[])?;
+    cargo(
+        &["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features", "--features", "cpu"],
+        &[],
+    )?;
     cargo(&["check", "--locked", "-p", "fft-core"], &[])?;
     cargo(&["check", "--locked", "-p", "fft-core", "--features", "conformance"], &[])?;
     let args = ["tree", "--locked", "-p", "fft-tensor", "--no-default-features", "--features", "cpu", "-e"];
@@ -78,7 +81,8 @@ fn features() -> Result<(), String> {
 }
 
 fn deny() -> Result<(), String> {
-    let found = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found =
+        Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
         return Err("cargo-deny is missing: cargo install --locked cargo-deny".into());
     }
