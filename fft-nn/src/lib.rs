@@ -1,1 +1,3 @@
-//! d
+//! Layers, language models, generation and model conversion of fft-tensor, for any device.
+
+pub mod linear;
