@@ -1,5 +1,7 @@
 //! Sparse spectral tensors and matrices, block-circulant matrices, quantised codecs.
 
+pub mod log8;
+
 /// Placeholder.
 #[derive(Debug, Clone)]
 pub struct SparseSpectralMatrix;
