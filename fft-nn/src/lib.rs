@@ -1,3 +1,4 @@
 //! Layers, language models, generation and model conversion of fft-tensor, for any device.
 
+pub mod checkpoint;
 pub mod linear;
