@@ -1,0 +1,80 @@
+//! The methods of the trait, and the proof at compile time that each has a case.
+
+macro_rules! operations {
+    ($($variant:ident => $name:literal),* $(,)?) => {
+        /// A method of [`SpectralBackend`](crate::SpectralBackend).
+        ///
+        /// The crate does not compile (with the feature `conformance`) when a method of the trait is not listed here, or
+        /// when an operation listed here is covered by no case.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)*
+        }
+
+        impl Operation {
+            /// Every method of the trait.
+            pub const ALL: &'static [Operation] = &[$(Operation::$variant),*];
+
+            /// The name of the method.
+            pub const fn name(self) -> &'static str {
+                match self { $(Operation::$variant => $name),* }
+            }
+        }
+    };
+}
+
+operations! {
+    Info => "info", Memory => "memory", CacheStats => "cache_stats", Supports => "supports", Alloc => "alloc",
+    Adopt => "adopt", Upload => "upload", Download => "download", Synchronize => "synchronize", Copy => "copy",
+    Fill => "fill", Gather => "gather", Scatter => "scatter", Unary => "unary", Binary => "binary",
+    Select => "select", Reduce => "reduce", Matmul => "matmul", Fft => "fft", Scope => "scope", FftNd => "fft_nd",
+    Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
+    Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",
+    SparseSpectralProduct => "sparse_spectral_product", BlockCirculantProduct => "block_circulant_product",
+    RotatedProduct => "rotated_product", Log8Decode => "log8_decode", Log8Encode => "log8_encode",
+}
+
+/// Whether `text` continues with `pattern` at byte `at`.
+const fn continues(text: &[u8], at: usize, pattern: &[u8]) -> bool {
+    if at + pattern.len() > text.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < pattern.len() {
+        if text[at + i] != pattern[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Whether each method that the source of the trait declares is in [`Operation::ALL`], and nothing else is.
+const fn lists_the_trait(source: &[u8]) -> bool {
+    const METHOD: &[u8] = b"\n    fn ";
+    let (mut at, mut methods) = (0, 0);
+    while at < source.len() {
+        if source[at] == b'\n' && continues(source, at, METHOD) {
+            let name = at + METHOD.len();
+            let mut known = false;
+            let mut i = 0;
+            while i < Operation::ALL.len() {
+                let candidate = Operation::ALL[i].name().as_bytes();
+                let end = name + candidate.len();
+                known |= continues(source, name, candidate) && end < source.len() && source[end] == b'(';
+                i += 1;
+            }
+            if !known {
+                return false;
+            }
+            methods += 1;
+        }
+        at += 1;
+    }
+    methods == Operation::ALL.len()
+}
+
+const _: () = assert!(
+    lists_the_trait(include_bytes!("../backend.rs")),
+    "SpectralBackend has a method that conformance::Operation does not list, or the other way round"
+);
