@@ -49,6 +49,11 @@ pub trait LinearWeights: Send + Sync + Debug {
         false
     }
 
+    /// The matrix, when it is a plain one in memory.
+    fn as_dense(&self) -> Option<&DenseLinear> {
+        None
+    }
+
     /// Rows of `W` by index: `ids` is one-dimensional `U32` or `I64`, the result `[ids, in]`, `F32`. The default decodes the
     /// whole matrix.
     ///
@@ -131,6 +136,10 @@ impl LinearWeights for DenseLinear {
 
     fn has_rows(&self) -> bool {
         true
+    }
+
+    fn as_dense(&self) -> Option<&DenseLinear> {
+        Some(self)
     }
 
     fn rows(&self, ids: &Tensor) -> Result<Tensor> {
