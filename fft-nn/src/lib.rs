@@ -1,4 +1,16 @@
 //! Layers, language models, generation and model conversion of fft-tensor, for any device.
+//!
+//! - [`models`] reads a Hugging Face directory and runs the model; [`tokenizer`] reads its tokenizer.
+//! - [`generate`] writes on from a prompt, [`sampling`] chooses the tokens.
+//! - [`evaluate`] measures perplexity and the distance of one model from another.
+//! - [`linear`] holds a weight behind any codec; [`checkpoint`] reads and checks safetensors files.
 
 pub mod checkpoint;
+pub mod evaluate;
+pub mod generate;
+pub mod kv_cache;
 pub mod linear;
+pub mod models;
+pub mod rope;
+pub mod sampling;
+pub mod tokenizer;
