@@ -9,6 +9,9 @@
 //! [`Operation`].
 
 pub mod compare;
+mod fft;
+mod fft_nd;
+mod movement;
 mod operation;
 pub mod sample;
 
@@ -81,7 +84,7 @@ impl Case {
 }
 
 /// Every group of cases. Coverage of the trait is checked over this list when the crate is compiled.
-const GROUPS: &[&[Case]] = &[];
+const GROUPS: &[&[Case]] = &[fft::CASES, fft_nd::CASES, movement::CASES];
 
 /// Every case.
 pub fn cases() -> Vec<Case> {

@@ -1,5 +1,6 @@
 //! Host-side arrays, deterministic values for them, and their way to a device and back in every memory layout.
 
+use super::Failure;
 use crate::{Complex32, Complex64};
 use crate::{DType, Device, Result, Tensor, bf16, f16};
 
@@ -94,7 +95,17 @@ impl Array {
         Self { shape: self.shape.clone(), data: self.data.iter().copied().map(f).collect() }
     }
 
-    /// The position in the row-major order of an array of `shape` of each of its index tuples, mapped by `f`.
+    /// The index tuples of an array of `shape`, in row-major order.
+    pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
+        let mut out = Vec::new();
+        Array::from_fn(shape, |index| {
+            out.push(index.to_vec());
+            Complex64::default()
+        });
+        out
+    }
+
+    /// The array of `shape` whose element at each index tuple is `f` of it.
     pub fn from_fn(shape: &[usize], mut f: impl FnMut(&[usize]) -> Complex64) -> Self {
         let mut index = vec![0; shape.len()];
         let len: usize = shape.iter().product();
@@ -253,4 +264,47 @@ impl Guise {
     /// Every guise.
     pub const ALL: [Guise; 5] =
         [Guise::Contiguous, Guise::Transposed, Guise::Narrowed, Guise::Reversed, Guise::Stepped];
+}
+
+/// Runs `write` on a destination of `shape` that lies in a larger tensor as `guise` says, and returns that destination as a
+/// tensor, after checking that nothing around it was touched.
+///
+/// # Errors
+/// What `write` returns, and a failure when the surroundings changed.
+pub fn written(
+    device: &Device,
+    shape: &[usize],
+    dtype: DType,
+    guise: Guise,
+    write: impl FnOnce(crate::ViewMut<'_>) -> Result<()>,
+) -> Result<Tensor, Failure> {
+    // An integer of every type, and not what any operation is likely to write.
+    const MARK: f64 = 91.0;
+    let marked = |shape: &[usize]| Array::from_fn(shape, |_| Complex64::new(MARK, MARK)).to(device, dtype);
+    let (mut store, layout) = {
+        // The layout of such a view over a store of the same size, found by asking the views themselves.
+        let view = Array::from_fn(shape, |_| Complex64::default()).disguised(device, dtype, guise)?;
+        // A few elements more, so that writing past the end is seen.
+        (marked(&[view.layout().extent() + 5])?, view.layout().clone())
+    };
+    {
+        let dst = store.view_mut()?;
+        write(crate::ViewMut { buffer: dst.buffer, layout: &layout, dtype })?;
+    }
+    let inside: std::collections::HashSet<usize> = positions(&layout).into_iter().collect();
+    let around = Array::from(&store)?;
+    let re = rounded(MARK, dtype);
+    if let Some(at) = (0..around.data.len()).find(|i| !inside.contains(i) && around.data[*i].re != re) {
+        return Err(Failure::new(format!("{guise:?} destination: element {at} outside it was overwritten")));
+    }
+    Ok(store.with_layout(layout))
+}
+
+/// The place in its buffer of each element of a layout, row-major.
+fn positions(layout: &crate::Layout) -> Vec<usize> {
+    let index = Array::from_fn(layout.shape(), |i| {
+        let steps: isize = i.iter().zip(layout.strides()).map(|(&i, &s)| i as isize * s).sum();
+        Complex64::from((layout.offset() as isize + steps) as f64)
+    });
+    index.data.into_iter().map(|z| z.re as usize).collect()
 }

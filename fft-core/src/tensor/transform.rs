@@ -1,5 +1,6 @@
 //! Fourier transforms of tensors, named and normalised as in `numpy.fft`.
 
+use crate::layout::broadcast_shapes;
 use crate::{DType, Dims, Direction, Error, FftKind, FftSpec, Norm, Result, Tensor};
 
 impl Tensor {
@@ -73,6 +74,32 @@ impl Tensor {
             return Err(Error::DTypeMismatch { op: "irfft", lhs: self.dtype(), rhs: DType::C64 });
         }
         self.transform("irfft", FftKind::C2R, Direction::Inverse, axes, n, norm)
+    }
+
+    /// Circular convolution along the last axis by the convolution theorem:
+    /// `y[.., t] = sum_s kernel[.., s] self[.., (t - s) mod n]`. Both are `F32` or both `F64`, with the same length along
+    /// the last axis; leading axes broadcast.
+    ///
+    /// # Errors
+    /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`] when the last axis is empty.
+    pub fn spectral_conv(&self, kernel: &Tensor) -> Result<Self> {
+        const OP: &str = "spectral_conv";
+        self.same_device(OP, kernel)?;
+        if !matches!(self.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::DTypeMismatch { op: OP, lhs: self.dtype(), rhs: DType::F32 });
+        }
+        kernel.expect_dtype(OP, self.dtype())?;
+        let (Some(&n), Some(&taps)) = (self.shape().last(), kernel.shape().last()) else {
+            return Err(Error::shapes(OP, self.shape(), kernel.shape(), "at least one axis is needed"));
+        };
+        if n != taps {
+            return Err(Error::shapes(OP, self.shape(), kernel.shape(), "the last axes must be equal"));
+        }
+        if n == 0 {
+            return Err(Error::invalid(OP, "n", n, "a transform needs at least one point"));
+        }
+        broadcast_shapes(OP, self.shape(), kernel.shape())?;
+        self.device().spectral_conv(self, kernel)
     }
 
     fn complex_input(&self, op: &'static str) -> Result<Self> {
