@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
+use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
     BinaryOp, Buffer, DType, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result, ScatterMode,
     Tensor, UnaryOp, View, ViewMut, compose,
@@ -207,6 +207,11 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     /// `x W^T` with a rotated quantised `W`. See [`compose::rotated_product`].
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
         compose::rotated_product(w, x)
+    }
+
+    /// `x W^T` with a `W` whose whole spectrum is in log8. See [`compose::log_spectrum_product`].
+    fn log_spectrum_product(&self, w: &LogSpectrumMatrix, x: &Tensor) -> Result<Tensor> {
+        compose::log_spectrum_product(w, x)
     }
 
     /// Decodes log8 codes. See [`compose::log8_decode`].

@@ -31,7 +31,7 @@ operations! {
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",
     SparseSpectralProduct => "sparse_spectral_product", BlockCirculantProduct => "block_circulant_product",
-    RotatedProduct => "rotated_product", Log8Decode => "log8_decode", Log8Encode => "log8_encode",
+    RotatedProduct => "rotated_product", LogSpectrumProduct => "log_spectrum_product", Log8Decode => "log8_decode", Log8Encode => "log8_encode",
 }
 
 /// Whether `text` continues with `pattern` at byte `at`.
