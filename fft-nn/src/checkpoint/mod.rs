@@ -1,15 +1,21 @@
 //! Checkpoints: tensors by name in safetensors files, read without trust and written without loss.
 //!
-//! [`Checkpoint`] opens one file or a sharded set.
+//! [`Checkpoint`] opens one file or a sharded set; [`CheckpointWriter`] writes tensor by tensor; [`AtomicDir`] makes a whole
+//! directory appear at once or not at all.
 
+mod atomic_dir;
 mod finite;
 mod header;
 mod index;
 mod stored_type;
+mod writer;
 
+pub use atomic_dir::AtomicDir;
 pub use finite::first_non_finite;
 pub use header::MAX_HEADER;
 pub use stored_type::StoredType;
+pub(crate) use writer::write_json;
+pub use writer::{CheckpointWriter, Sink, WriterOptions, write_file};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
