@@ -1,0 +1,176 @@
+//! The processor as a device.
+
+use std::sync::Arc;
+
+use fft_core::backend::CacheStats;
+use fft_core::{
+    BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
+    ReduceOp, Result, ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
+};
+
+use crate::fourier::{self, Plans};
+use crate::memory::{BlockPool, HostBuffer};
+use crate::threads::Threads;
+use crate::{elementwise, indexing, matmul, reduction, simd};
+
+/// How the processor is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuOptions {
+    /// Number of threads, at least 1; by default as many as the machine runs at once. Results are the same bits for any number.
+    pub threads: Option<usize>,
+    /// Most bytes of tensors and scratch in use at once; by default no limit.
+    pub memory_limit: Option<usize>,
+}
+
+/// The processor: rustfft and realfft for transforms, run-time SIMD, and a pool of threads.
+///
+/// Work runs before a method returns, so [`synchronize`](SpectralBackend::synchronize) has nothing to wait for. Freed blocks of
+/// memory are kept for reuse; they do not count as in use and never keep a request from the memory limit.
+#[derive(Debug)]
+pub struct CpuBackend {
+    info: DeviceInfo,
+    memory: Arc<MemoryTracker>,
+    pub(crate) pool: Arc<BlockPool>,
+    pub(crate) threads: Threads,
+    pub(crate) plans: Plans,
+}
+
+impl CpuBackend {
+    /// A processor backend.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for 0 threads; [`Error::DeviceUnavailable`] when the threads cannot be started.
+    pub fn new(options: CpuOptions) -> Result<Self> {
+        let threads = Threads::new(options.threads)?;
+        let memory = MemoryTracker::new(options.memory_limit);
+        let mut info = DeviceInfo::new(DeviceKind::Cpu, "cpu", std::env::consts::ARCH);
+        info.driver = simd::description().to_owned();
+        info.parallelism = threads.count();
+        let pool = BlockPool::new(Arc::clone(&memory));
+        Ok(Self { info, memory, pool, threads, plans: Plans::default() })
+    }
+}
+
+/// The processor as a [`Device`].
+///
+/// # Errors
+/// As [`CpuBackend::new`].
+pub fn device(options: CpuOptions) -> Result<Device> {
+    CpuBackend::new(options).map(Device::new)
+}
+
+/// The part of a buffer that a host copy touches.
+fn range(op: &'static str, offset: usize, len: usize, size: usize) -> Result<std::ops::Range<usize>> {
+    let end = offset.checked_add(len).filter(|&end| end <= size);
+    let reason = || format!("with {len} bytes it passes the {size} bytes of the buffer");
+    Ok(offset..end.ok_or_else(|| Error::invalid(op, "offset", offset, reason()))?)
+}
+
+fn foreign(op: &'static str) -> Error {
+    Error::invalid(op, "buffer", "of another device", "must be a buffer of this device")
+}
+
+impl SpectralBackend for CpuBackend {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn memory(&self) -> &Arc<MemoryTracker> {
+        &self.memory
+    }
+
+    fn cache_stats(&self) -> CacheStats {
+        CacheStats { plans_created: self.plans.created(), blocks_allocated: self.pool.blocks_allocated() }
+    }
+
+    fn supports(&self, dtype: DType) -> bool {
+        DType::ALL.contains(&dtype)
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Buffer> {
+        let (block, reservation) = self.pool.take(bytes)?;
+        let raw = HostBuffer::owned(block, bytes, Arc::clone(&self.pool));
+        Ok(Buffer::new(Box::new(raw), Some(reservation)))
+    }
+
+    fn adopt(&self, bytes: HostBytes, align: usize) -> Result<Buffer> {
+        if bytes.as_slice().as_ptr().addr().is_multiple_of(align.max(1)) {
+            return Ok(Buffer::new(Box::new(HostBuffer::adopted(bytes, Arc::clone(&self.pool))), None));
+        }
+        let mut buffer = self.alloc(bytes.as_slice().len())?;
+        self.upload(bytes.as_slice(), &mut buffer, 0)?;
+        Ok(buffer)
+    }
+
+    fn upload(&self, bytes: &[u8], dst: &mut Buffer, offset: usize) -> Result<()> {
+        const OP: &str = "upload";
+        let to = dst.downcast_mut::<HostBuffer>().ok_or_else(|| foreign(OP))?.bytes_mut()?;
+        let range = range(OP, offset, bytes.len(), to.len())?;
+        to[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn download(&self, src: &Buffer, offset: usize, out: &mut [u8]) -> Result<()> {
+        const OP: &str = "download";
+        let from = src.downcast_ref::<HostBuffer>().ok_or_else(|| foreign(OP))?.bytes();
+        let range = range(OP, offset, out.len(), from.len())?;
+        out.copy_from_slice(&from[range]);
+        Ok(())
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy(&self, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::copy(&self.threads, src, dst)
+    }
+
+    fn fill(&self, re: f64, im: f64, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::fill(&self.threads, re, im, dst)
+    }
+
+    fn gather(&self, src: View<'_>, axis: usize, indices: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        indexing::gather(&self.threads, src, axis, indices, dst)
+    }
+
+    fn scatter(
+        &self,
+        src: View<'_>,
+        axis: usize,
+        indices: View<'_>,
+        mode: ScatterMode,
+        dst: ViewMut<'_>,
+    ) -> Result<()> {
+        indexing::scatter(&self.threads, src, axis, indices, mode, dst)
+    }
+
+    fn unary(&self, op: UnaryOp, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::unary(&self.threads, op, src, dst)
+    }
+
+    fn binary(&self, op: BinaryOp, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::binary(&self.threads, op, a, b, dst)
+    }
+
+    fn select(&self, condition: View<'_>, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::select(&self.threads, condition, a, b, dst)
+    }
+
+    fn reduce(&self, op: ReduceOp, src: View<'_>, axes: &[usize], dst: ViewMut<'_>) -> Result<()> {
+        reduction::reduce(&self.threads, op, src, axes, dst)
+    }
+
+    fn matmul(&self, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        matmul::matmul(&self.threads, &self.pool, a, b, dst)
+    }
+
+    fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        let context = fourier::Context { threads: &self.threads, pool: &self.pool, plans: &self.plans };
+        fourier::fft(context, spec, src, dst)
+    }
+
+    fn scope(&self, work: &mut (dyn FnMut() + Send)) {
+        self.threads.scope(work);
+    }
+}

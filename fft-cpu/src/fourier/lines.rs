@@ -1,0 +1,63 @@
+//! Moving groups of strided lines between a tensor and contiguous scratch.
+
+use crate::memory::SharedMut;
+
+/// Lines moved together: neighbours share cache lines.
+pub(super) const GROUP: usize = 16;
+/// Points moved together of each line: a write of 64 bytes or more.
+const POINTS: usize = 8;
+
+/// Where a group of lines lies in a tensor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    /// The first point of the first line.
+    pub(super) at: isize,
+    /// From line to line.
+    pub(super) across: isize,
+    /// From point to point.
+    pub(super) along: isize,
+    /// Number of lines, at most [`GROUP`].
+    pub(super) lines: usize,
+}
+
+/// Copies `have` points of each line to `scratch`, one line every `pitch` elements.
+///
+/// # Safety
+/// The group's points lie within `src`.
+pub(super) unsafe fn gather<T: Copy>(src: &[T], group: Group, have: usize, scratch: &mut [T], pitch: usize) {
+    let base = src.as_ptr();
+    assert!(group.lines == 0 || (group.lines - 1) * pitch + have <= scratch.len());
+    let out = scratch.as_mut_ptr();
+    for from in (0..have).step_by(POINTS) {
+        let to = (from + POINTS).min(have);
+        for line in 0..group.lines {
+            let at = group.at + line as isize * group.across;
+            for i in from..to {
+                // SAFETY: reads are promised by the caller; writes are in range by the assertion.
+                unsafe { *out.add(line * pitch + i) = *base.offset(at + i as isize * group.along) };
+            }
+        }
+    }
+}
+
+/// Copies `n` points of each line from `scratch` to the tensor.
+///
+/// # Safety
+/// The group's points lie within `dst`, and no one else touches them.
+pub(super) unsafe fn scatter<T: Copy>(
+    scratch: &[T],
+    pitch: usize,
+    n: usize,
+    dst: SharedMut<'_, T>,
+    group: Group,
+) {
+    assert!(group.lines == 0 || (group.lines - 1) * pitch + n <= scratch.len());
+    let (from_base, base) = (scratch.as_ptr(), dst.as_ptr());
+    for i in 0..n {
+        let at = group.at + i as isize * group.along;
+        for line in 0..group.lines {
+            // SAFETY: reads are in range by the assertion; writes are promised by the caller.
+            unsafe { *base.offset(at + line as isize * group.across) = *from_base.add(line * pitch + i) };
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Transform plans, made once for each kind, direction, length and precision.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fft_core::{Complex, Direction};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
+
+/// All plans of a backend.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    single: Mutex<PlansOf<f32>>,
+    double: Mutex<PlansOf<f64>>,
+    created: AtomicUsize,
+}
+
+/// Plans of one precision.
+pub(crate) struct PlansOf<T: FftNum> {
+    complex: HashMap<(usize, Direction), Arc<dyn Fft<T>>>,
+    forward: HashMap<usize, Arc<dyn RealToComplex<T>>>,
+    inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
+    planner: FftPlanner<T>,
+    real_planner: RealFftPlanner<T>,
+}
+
+impl<T: FftNum> Default for PlansOf<T> {
+    fn default() -> Self {
+        Self {
+            complex: HashMap::new(),
+            forward: HashMap::new(),
+            inverse: HashMap::new(),
+            planner: FftPlanner::new(),
+            real_planner: RealFftPlanner::new(),
+        }
+    }
+}
+
+impl<T: FftNum> std::fmt::Debug for PlansOf<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = (self.complex.len(), self.forward.len(), self.inverse.len());
+        f.debug_tuple("PlansOf").field(&counts).finish()
+    }
+}
+
+/// A precision that has plans.
+pub(crate) trait Precision: FftNum + bytemuck::Pod + Default {
+    /// Its plans.
+    fn of(plans: &Plans) -> &Mutex<PlansOf<Self>>;
+    /// The nearest number.
+    fn nearest(x: f64) -> Self;
+}
+
+impl Precision for f32 {
+    fn of(plans: &Plans) -> &Mutex<PlansOf<f32>> {
+        &plans.single
+    }
+    fn nearest(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+impl Precision for f64 {
+    fn of(plans: &Plans) -> &Mutex<PlansOf<f64>> {
+        &plans.double
+    }
+    fn nearest(x: f64) -> f64 {
+        x
+    }
+}
+
+impl Plans {
+    /// How many plans were made.
+    pub(crate) fn created(&self) -> usize {
+        self.created.load(Relaxed)
+    }
+
+    fn with<T: Precision, P: Clone>(
+        &self,
+        find: impl FnOnce(&PlansOf<T>) -> Option<P>,
+        make: impl FnOnce(&mut PlansOf<T>) -> P,
+    ) -> P {
+        // Plans are inserted whole, so a panic elsewhere leaves the maps usable.
+        let mut plans = T::of(self).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = find(&plans) {
+            return plan;
+        }
+        self.created.fetch_add(1, Relaxed);
+        make(&mut plans)
+    }
+
+    /// The plan of a complex transform.
+    pub(crate) fn complex<T: Precision>(&self, n: usize, direction: Direction) -> Arc<dyn Fft<T>> {
+        let sign = match direction {
+            Direction::Forward => FftDirection::Forward,
+            Direction::Inverse => FftDirection::Inverse,
+        };
+        self.with(
+            |plans| plans.complex.get(&(n, direction)).cloned(),
+            |plans| {
+                let plan = plans.planner.plan_fft(n, sign);
+                plans.complex.insert((n, direction), Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+
+    /// The plan of a transform of real input.
+    pub(crate) fn forward<T: Precision>(&self, n: usize) -> Arc<dyn RealToComplex<T>> {
+        self.with(
+            |plans| plans.forward.get(&n).cloned(),
+            |plans| {
+                let plan = plans.real_planner.plan_fft_forward(n);
+                plans.forward.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+
+    /// The plan of a transform to real output.
+    pub(crate) fn inverse<T: Precision>(&self, n: usize) -> Arc<dyn ComplexToReal<T>> {
+        self.with(
+            |plans| plans.inverse.get(&n).cloned(),
+            |plans| {
+                let plan = plans.real_planner.plan_fft_inverse(n);
+                plans.inverse.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+}
+
+/// Multiplies complex numbers by a real factor.
+pub(super) fn scale<T: Precision>(zs: &mut [Complex<T>], factor: T) {
+    if factor != T::one() {
+        for z in zs {
+            *z = Complex::new(z.re * factor, z.im * factor);
+        }
+    }
+}
+
+/// Multiplies real numbers by a factor.
+pub(super) fn scale_real<T: Precision>(xs: &mut [T], factor: T) {
+    if factor != T::one() {
+        for x in xs {
+            *x = *x * factor;
+        }
+    }
+}

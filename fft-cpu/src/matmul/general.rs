@@ -1,0 +1,186 @@
+//! Products of any dtypes and strides, in tiles whose cut does not depend on the number of threads.
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use fft_core::{Buffer, Complex32, Complex64, DType, Dims, Error, Layout, Result, View, ViewMut};
+
+use crate::elementwise::copy;
+use crate::memory::{BlockPool, HostBuffer, SharedMut, elements, elements_mut};
+use crate::threads::Threads;
+use crate::walk::Walk;
+
+const OP: &str = "matmul";
+
+/// The three sides of a product, and its strides `[rows, columns]`.
+#[derive(Debug, Clone, Copy)]
+struct Sides {
+    m: usize,
+    n: usize,
+    k: usize,
+    a: [isize; 2],
+    b: [isize; 2],
+    d: [isize; 2],
+}
+
+/// See `SpectralBackend::matmul`.
+pub(crate) fn matmul(
+    threads: &Threads,
+    pool: &Arc<BlockPool>,
+    a: View<'_>,
+    b: View<'_>,
+    dst: ViewMut<'_>,
+) -> Result<()> {
+    let (sa, sb, sd) = (a.layout.shape(), b.layout.shape(), dst.layout.shape());
+    let rank = sd.len();
+    let fits = rank >= 2
+        && sa.len() == rank
+        && sb.len() == rank
+        && sa[..rank - 2] == sd[..rank - 2]
+        && sb[..rank - 2] == sd[..rank - 2]
+        && sa[rank - 2] == sd[rank - 2]
+        && sb[rank - 1] == sd[rank - 1]
+        && sa[rank - 1] == sb[rank - 2];
+    if !fits {
+        return Err(Error::shapes(OP, sa, sb, "needed are [.., m, k] and [.., k, n]"));
+    }
+    let last = |s: &[isize]| [s[rank - 2], s[rank - 1]];
+    let strides = (a.layout.strides(), b.layout.strides(), dst.layout.strides());
+    let sides = Sides {
+        m: sd[rank - 2],
+        n: sd[rank - 1],
+        k: sa[rank - 1],
+        a: last(strides.0),
+        b: last(strides.1),
+        d: last(strides.2),
+    };
+    let axes = (0..rank - 2).map(|i| (sd[i], [strides.0[i], strides.1[i], strides.2[i]]));
+    let batch = Walk::from_axes(axes, [a.layout, b.layout, dst.layout].map(|l| l.offset() as isize));
+    if batch.positions() == 0 || sides.m == 0 || sides.n == 0 {
+        return Ok(());
+    }
+    match (a.dtype, b.dtype, dst.dtype) {
+        (DType::F32, DType::F32, DType::F32) => product::<f32>(threads, sides, &batch, a, b, dst),
+        (DType::F64, DType::F64, DType::F64) => product::<f64>(threads, sides, &batch, a, b, dst),
+        (DType::C64, DType::C64, DType::C64) => product::<Complex32>(threads, sides, &batch, a, b, dst),
+        (DType::C128, DType::C128, DType::C128) => product::<Complex64>(threads, sides, &batch, a, b, dst),
+        (x, y, z) if [x, y, z].iter().all(|d| matches!(d, DType::F32 | DType::F16 | DType::BF16)) => {
+            through_f32(threads, pool, a, b, dst)
+        }
+        (lhs, rhs, _) => Err(Error::DTypeMismatch { op: OP, lhs, rhs }),
+    }
+}
+
+/// Half-precision operands and results, converted as wholes.
+fn through_f32(
+    threads: &Threads,
+    pool: &Arc<BlockPool>,
+    a: View<'_>,
+    b: View<'_>,
+    dst: ViewMut<'_>,
+) -> Result<()> {
+    // Axes that repeat by a stride of 0 are converted once.
+    let wide = |view: View<'_>| -> Result<(Buffer, Layout)> {
+        let (shape, strides) = (view.layout.shape(), view.layout.strides());
+        let once: Dims =
+            shape.iter().zip(strides).map(|(&n, &s)| if s == 0 { n.min(1) } else { n }).collect();
+        let from = Layout::from_parts(&once, strides, view.layout.offset())?;
+        let to = Layout::contiguous(&once);
+        let mut buffer = buffer(pool, to.len() * size_of::<f32>())?;
+        let target = ViewMut { buffer: &mut buffer, layout: &to, dtype: DType::F32 };
+        copy(threads, View { layout: &from, ..view }, target)?;
+        Ok((buffer, to.broadcast_to(OP, shape)?))
+    };
+    let wide_a = if a.dtype == DType::F32 { None } else { Some(wide(a)?) };
+    let wide_b = if b.dtype == DType::F32 { None } else { Some(wide(b)?) };
+    let a = wide_a.as_ref().map_or(a, |(buffer, layout)| View { buffer, layout, dtype: DType::F32 });
+    let b = wide_b.as_ref().map_or(b, |(buffer, layout)| View { buffer, layout, dtype: DType::F32 });
+    if dst.dtype == DType::F32 {
+        return matmul(threads, pool, a, b, dst);
+    }
+    let layout = Layout::contiguous(dst.layout.shape());
+    let mut sums = buffer(pool, layout.len() * size_of::<f32>())?;
+    matmul(threads, pool, a, b, ViewMut { buffer: &mut sums, layout: &layout, dtype: DType::F32 })?;
+    copy(threads, View { buffer: &sums, layout: &layout, dtype: DType::F32 }, dst)
+}
+
+fn buffer(pool: &Arc<BlockPool>, bytes: usize) -> Result<Buffer> {
+    let (block, reservation) = pool.take(bytes)?;
+    Ok(Buffer::new(Box::new(HostBuffer::owned(block, bytes, Arc::clone(pool))), Some(reservation)))
+}
+
+/// Rows and columns of a tile, and the multiply-adds below which a product stays whole.
+const TILE: usize = 128;
+const WHOLE: usize = 1 << 18;
+
+/// A type that the `gemm` crate multiplies.
+trait Scalar: Pod + Send + Sync {
+    const ZERO: Self;
+    const ONE: Self;
+}
+macro_rules! scalar {
+    ($($t:ty, $zero:expr, $one:expr);*) => {$(impl Scalar for $t {
+        const ZERO: Self = $zero;
+        const ONE: Self = $one;
+    })*};
+}
+scalar!(f32, 0.0, 1.0; f64, 0.0, 1.0; Complex32, Complex32::new(0.0, 0.0), Complex32::new(1.0, 0.0);
+    Complex64, Complex64::new(0.0, 0.0), Complex64::new(1.0, 0.0));
+
+/// A product in tiles of the result.
+fn product<T: Scalar>(
+    threads: &Threads,
+    sides: Sides,
+    batch: &Walk<3>,
+    a: View<'_>,
+    b: View<'_>,
+    mut dst: ViewMut<'_>,
+) -> Result<()> {
+    let (pa, pb) = (elements::<T>(OP, &a)?, elements::<T>(OP, &b)?);
+    let pd = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
+    let Sides { m, n, k, .. } = sides;
+    // Tiles that are wide enough for the inner kernels, of equal size.
+    let (rows, columns) = if m * n * k <= WHOLE { (m, n) } else { (even(m, TILE), even(n, 2 * TILE)) };
+    let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
+    let tasks = batch.positions() * down * across;
+    let work = batch.positions() * (m * n * k / 16).max(1);
+    threads.team(tasks, work).run(tasks, |task, _| {
+        let (at, tile) = (task / (down * across), task % (down * across));
+        let (row, column) = (tile / across * rows, tile % across * columns);
+        let mut start = batch.row(at / batch.len);
+        for (s, stride) in start.iter_mut().zip(batch.strides) {
+            *s += (at % batch.len) as isize * stride;
+        }
+        let (i, j) = (row as isize, column as isize);
+        // SAFETY: the operands' positions lie in checked layouts; every task writes a tile of its own.
+        unsafe {
+            gemm::gemm(
+                rows.min(m - row),
+                columns.min(n - column),
+                k,
+                pd.as_ptr().offset(start[2] + i * sides.d[0] + j * sides.d[1]),
+                sides.d[1],
+                sides.d[0],
+                false,
+                pa.as_ptr().offset(start[0] + i * sides.a[0]),
+                sides.a[1],
+                sides.a[0],
+                pb.as_ptr().offset(start[1] + j * sides.b[1]),
+                sides.b[1],
+                sides.b[0],
+                T::ZERO,
+                T::ONE,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    });
+    Ok(())
+}
+
+/// About `size`, so that pieces of `n` are equally long.
+fn even(n: usize, size: usize) -> usize {
+    n.div_ceil(n.div_ceil(size)).next_multiple_of(16).min(n)
+}

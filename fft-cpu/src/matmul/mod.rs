@@ -1,0 +1,5 @@
+//! Batched matrix products.
+
+mod general;
+
+pub(crate) use general::matmul;

@@ -1,0 +1,1 @@
+//! Kernels of the spectral matrix codecs, overriding their compositions in `fft_core::compose`.

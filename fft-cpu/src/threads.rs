@@ -1,0 +1,87 @@
+//! The threads of a backend.
+
+use fft_core::{Error, Result};
+use rayon::prelude::*;
+
+/// Work of fewer units (about one nanosecond each) is not worth waking another thread for.
+const WORTH_A_THREAD: usize = 40_000;
+
+/// A pool of threads, or none when there is only one.
+///
+/// Kernels cut their work into tasks by size alone, never by the number of threads, so that results are the same bits for any
+/// number.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    pool: Option<rayon::ThreadPool>,
+    count: usize,
+}
+
+/// How one operation runs: inline, or on the pool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Team<'a> {
+    pool: Option<&'a rayon::ThreadPool>,
+    workers: usize,
+}
+
+impl Threads {
+    /// `count` threads; by default as many as the machine runs at once.
+    pub(crate) fn new(count: Option<usize>) -> Result<Self> {
+        let count =
+            count.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+        if count == 0 {
+            return Err(Error::invalid("fft_cpu::device", "threads", count, "must be at least 1"));
+        }
+        if count == 1 {
+            return Ok(Self { pool: None, count });
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .thread_name(|i| format!("fft-cpu-{i}"))
+            .build()
+            .map_err(|e| Error::DeviceUnavailable { device: "cpu".to_owned(), reason: e.to_string() })?;
+        Ok(Self { pool: Some(pool), count })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Who does `tasks` tasks that take `work` units (about nanoseconds) in all.
+    pub(crate) fn team(&self, tasks: usize, work: usize) -> Team<'_> {
+        match &self.pool {
+            Some(pool) if tasks > 1 && work >= WORTH_A_THREAD => {
+                Team { pool: Some(pool), workers: self.count }
+            }
+            _ => Team { pool: None, workers: 1 },
+        }
+    }
+
+    /// Runs `work` on a thread of the pool, so that operations in it start without changing threads.
+    pub(crate) fn scope(&self, work: &mut (dyn FnMut() + Send)) {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+impl Team<'_> {
+    /// The number of different `worker` values that [`run`](Self::run) passes.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Calls `task(index, worker)` for each index below `tasks`; calls at the same time have different workers.
+    ///
+    /// A task must not wait for other tasks of the pool.
+    pub(crate) fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Send + Sync) {
+        match self.pool {
+            None => (0..tasks).for_each(|i| task(i, 0)),
+            Some(pool) => pool.install(|| {
+                (0..tasks).into_par_iter().for_each(|i| {
+                    task(i, rayon::current_thread_index().expect("tasks run on threads of the pool"));
+                });
+            }),
+        }
+    }
+}
