@@ -6,6 +6,7 @@
 //! - [`linear`] holds a weight behind any codec; [`checkpoint`] reads and checks safetensors files.
 
 pub mod checkpoint;
+pub mod codec;
 pub mod evaluate;
 pub mod generate;
 pub mod kv_cache;
