@@ -10,6 +10,7 @@ use super::CausalLm;
 use super::config::ModelConfig;
 use super::llama::{Attention, Block, FeedForward, Llama, Weights, with_rows};
 use crate::checkpoint::Checkpoint;
+use crate::codec::{self, QuantizationConfig};
 use crate::linear::{DenseLinear, Linear, LinearWeights};
 
 /// How weights are held.
@@ -50,13 +51,20 @@ pub fn load_causal_lm(dir: impl AsRef<Path>, device: &Device, options: &LoadOpti
     if let Some(dtype) = options.dtype.filter(|d| !matches!(d, DType::F32 | DType::F16 | DType::BF16)) {
         return Err(Error::invalid("load_causal_lm", "dtype", dtype, "must be F32, F16 or BF16"));
     }
-    let config_path = dir.join("config.json");
-    let config = ModelConfig::read(&config_path)?;
-    let checkpoint = Checkpoint::open(dir)?;
-    let loader = Loader { checkpoint: &checkpoint, config: &config, config_path, device, options };
-    let report = loader.check()?;
+    let files = Files::open(dir)?;
+    let loader = Loader { files: &files, device, options };
+    let report = files.check()?;
     let weights = loader.weights()?;
-    Ok(LoadedModel { model: Box::new(Llama::new(config, device, weights)), report })
+    Ok(LoadedModel { model: Box::new(Llama::new(files.config, device, weights)), report })
+}
+
+/// Checks that a directory holds a model that can be loaded: its `config.json` is understood, and the files have every tensor that
+/// it calls for, in the right shapes. Nothing is loaded.
+///
+/// # Errors
+/// As [`load_causal_lm`].
+pub fn check_causal_lm(dir: impl AsRef<Path>) -> Result<LoadReport> {
+    Files::open(dir.as_ref())?.check()
 }
 
 /// A tensor that the configuration calls for.
@@ -65,18 +73,25 @@ struct Expected {
     shape: Vec<usize>,
 }
 
-struct Loader<'a> {
-    checkpoint: &'a Checkpoint,
-    config: &'a ModelConfig,
+/// What a model's directory holds.
+struct Files {
+    checkpoint: Checkpoint,
+    config: ModelConfig,
     config_path: PathBuf,
-    device: &'a Device,
-    options: &'a LoadOptions,
+    coded: QuantizationConfig,
 }
 
-impl Loader<'_> {
+impl Files {
+    fn open(dir: &Path) -> Result<Self> {
+        let config_path = dir.join("config.json");
+        let config = ModelConfig::read(&config_path)?;
+        let coded = QuantizationConfig::read(&config_path)?.unwrap_or_default();
+        Ok(Self { checkpoint: Checkpoint::open(dir)?, config, config_path, coded })
+    }
+
     /// The linear layers of a block: name, outputs, inputs, whether there is a bias.
     fn linears(&self) -> [(&'static str, usize, usize, bool); 7] {
-        let c = self.config;
+        let c = &self.config;
         let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let (hidden, inner) = (c.hidden_size, c.intermediate_size);
         [
@@ -91,7 +106,7 @@ impl Loader<'_> {
     }
 
     fn expected(&self) -> Vec<Expected> {
-        let c = self.config;
+        let c = &self.config;
         let mut all = Vec::new();
         let mut push = |name: String, shape: &[usize]| all.push(Expected { name, shape: shape.to_vec() });
         push("model.embed_tokens.weight".into(), &[c.vocab_size, c.hidden_size]);
@@ -116,7 +131,7 @@ impl Loader<'_> {
 
     /// Whether `name` is stored as parts `name.*` of a codec.
     fn is_coded(&self, name: &str) -> bool {
-        self.config.quant_method.is_some() && codec::is_coded(self.checkpoint, name)
+        self.coded.tensors.contains_key(name)
     }
 
     fn check(&self) -> Result<LoadReport> {
@@ -168,25 +183,32 @@ impl Loader<'_> {
         }
         Ok(report)
     }
+}
 
+struct Loader<'a> {
+    files: &'a Files,
+    device: &'a Device,
+    options: &'a LoadOptions,
+}
+
+impl Loader<'_> {
     /// A vector, `F32`.
     fn vector(&self, name: &str) -> Result<Tensor> {
-        self.checkpoint.tensor(name, self.device)?.to_dtype(DType::F32)
+        self.files.checkpoint.tensor(name, self.device)?.to_dtype(DType::F32)
     }
 
     fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Arc<dyn LinearWeights>> {
-        if !self.checkpoint.contains(name)
-            && let Some(coded) = codec::load_linear(self.checkpoint, name, self.device)?
-        {
+        let Files { checkpoint, coded, config_path, .. } = self.files;
+        if let Some(coded) = codec::load_linear(checkpoint, coded, name, self.device)? {
             let found = [coded.out_features(), coded.in_features()];
             if found != shape {
                 let reason =
-                    format!("expected shape {shape:?} by {}, found {found:?}", self.config_path.display());
-                return Err(Error::tensor(self.checkpoint.path(), name, reason));
+                    format!("expected shape {shape:?} by {}, found {found:?}", config_path.display());
+                return Err(Error::tensor(checkpoint.path(), name, reason));
             }
             return Ok(coded);
         }
-        let tensor = self.checkpoint.tensor(name, self.device)?;
+        let tensor = checkpoint.tensor(name, self.device)?;
         let dtype = match self.options.dtype {
             Some(dtype) => dtype,
             None if tensor.dtype() == DType::F64 => DType::F32,
@@ -196,7 +218,7 @@ impl Loader<'_> {
     }
 
     fn weights(&self) -> Result<Weights> {
-        let c = self.config;
+        let c = &self.files.config;
         let table = [c.vocab_size, c.hidden_size];
         let embedding = with_rows(self.matrix("model.embed_tokens.weight", table)?)?;
         let head = match c.tie_word_embeddings {
@@ -210,7 +232,7 @@ impl Loader<'_> {
     fn block(&self, layer: usize) -> Result<Block> {
         let prefix = format!("model.layers.{layer}");
         let mut linears = Vec::with_capacity(7);
-        for (name, rows, cols, has_bias) in self.linears() {
+        for (name, rows, cols, has_bias) in self.files.linears() {
             let weight = self.matrix(&format!("{prefix}.{name}.weight"), [rows, cols])?;
             let bias = has_bias.then(|| self.vector(&format!("{prefix}.{name}.bias"))).transpose()?;
             linears.push(Linear::new(weight, bias)?);
@@ -227,21 +249,5 @@ impl Loader<'_> {
             block.fuse()?;
         }
         Ok(block)
-    }
-}
-
-mod codec {
-    use super::*;
-
-    pub(super) fn is_coded(_checkpoint: &Checkpoint, _name: &str) -> bool {
-        false
-    }
-
-    pub(super) fn load_linear(
-        _checkpoint: &Checkpoint,
-        _name: &str,
-        _device: &Device,
-    ) -> Result<Option<Arc<dyn LinearWeights>>> {
-        Ok(None)
     }
 }
