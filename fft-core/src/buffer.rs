@@ -25,7 +25,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Wraps a backend's storage. `reservation` is `None` for memory that the device does not own (a mapped file).
+    /// Wraps a backend's storage. `reservation` is `None` for memory that the device does not own (a mapped file), which
+    /// makes the buffer read-only: see [`is_borrowed`](Self::is_borrowed).
     pub fn new(raw: Box<dyn RawBuffer>, reservation: Option<Reservation>) -> Self {
         Self { raw, reservation }
     }
@@ -38,6 +39,11 @@ impl Buffer {
     /// Bytes counted on the device for this buffer; 0 for a mapped file.
     pub fn reserved(&self) -> usize {
         self.reservation.as_ref().map_or(0, Reservation::bytes)
+    }
+
+    /// Whether the memory is somebody else's (a mapped file): such a buffer is read, never written.
+    pub fn is_borrowed(&self) -> bool {
+        self.reservation.is_none()
     }
 
     /// The backend's storage, when it is of type `T`.

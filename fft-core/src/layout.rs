@@ -17,13 +17,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The row-major layout of `shape`, from offset 0.
+    /// The row-major layout of `shape`, from offset 0. The number of elements must be below `2^63`, as that of every tensor
+    /// is; strides saturate beyond.
     pub fn contiguous(shape: &[usize]) -> Self {
         let mut strides: SmallVec<[isize; 8]> = SmallVec::from_elem(0, shape.len());
         let mut step = 1isize;
         for axis in (0..shape.len()).rev() {
             strides[axis] = step;
-            step *= shape[axis].max(1) as isize;
+            step = step.saturating_mul(isize::try_from(shape[axis].max(1)).unwrap_or(isize::MAX));
         }
         Self { shape: Dims::from_slice(shape), strides, offset: 0 }
     }
@@ -31,7 +32,8 @@ impl Layout {
     /// A layout from its parts.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when the ranks differ or an element would lie before the buffer's start.
+    /// [`Error::InvalidArgument`] when the ranks differ, an element would lie before the buffer's start, or positions or the
+    /// number of elements overflow.
     pub fn from_parts(shape: &[usize], strides: &[isize], offset: usize) -> Result<Self> {
         if shape.len() != strides.len() {
             return Err(Error::invalid(
@@ -41,15 +43,26 @@ impl Layout {
                 "one stride an axis is needed",
             ));
         }
-        let lowest: isize =
-            shape.iter().zip(strides).map(|(&n, &s)| (n.max(1) as isize - 1) * s.min(0)).sum();
-        if offset as isize + lowest < 0 {
+        // The lowest and the highest position, and the number of elements, in numbers that cannot overflow.
+        let reach = |side: fn(isize) -> bool| -> i128 {
+            let steps = shape.iter().zip(strides).filter(|&(_, &s)| side(s));
+            steps
+                .map(|(&n, &s)| (n.max(1) as i128 - 1).saturating_mul(s as i128))
+                .fold(0, i128::saturating_add)
+        };
+        if (offset as i128) + reach(|s| s < 0) < 0 {
             return Err(Error::invalid(
                 "Layout::from_parts",
                 "offset",
                 offset,
                 "an element lies before the buffer",
             ));
+        }
+        let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n.max(1)));
+        let end = (offset as i128).saturating_add(reach(|s| s > 0));
+        if end >= isize::MAX as i128 || len.is_none_or(|len| len > isize::MAX as usize) {
+            let reason = "has more elements than can be addressed";
+            return Err(Error::invalid("Layout::from_parts", "shape", shape, reason));
         }
         Ok(Self { shape: Dims::from_slice(shape), strides: SmallVec::from_slice(strides), offset })
     }
@@ -133,7 +146,10 @@ impl Layout {
             out.offset = (out.offset as isize + (n as isize - 1) * self.strides[axis]) as usize;
         }
         out.shape[axis] = n.div_ceil(step.unsigned_abs().max(1));
-        out.strides[axis] = self.strides[axis] * step;
+        // Of one element at most the stride means nothing, and a long step would overflow it.
+        if out.shape[axis] > 1 {
+            out.strides[axis] = self.strides[axis] * step;
+        }
         out
     }
 
@@ -173,8 +189,13 @@ impl Layout {
         Ok(Self { shape: Dims::from_slice(shape), strides, offset: self.offset })
     }
 
-    /// A view of the same elements in another shape of the same length, when strides allow it without a copy.
+    /// A view of the same elements in another shape of the same length, when strides allow it without a copy. `None` also
+    /// when the lengths differ.
     pub fn reshaped(&self, shape: &[usize]) -> Option<Self> {
+        let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n));
+        if len != Some(self.len()) {
+            return None;
+        }
         if self.is_contiguous() {
             let mut out = Self::contiguous(shape);
             out.offset = self.offset;
@@ -262,5 +283,23 @@ mod tests {
         let back = Layout::contiguous(&[5]).stepped(0, -2);
         assert_eq!((back.shape(), back.strides(), back.offset()), (&[3][..], &[-2][..], 4));
         assert!(Layout::from_parts(&[3], &[-1], 1).is_err());
+        assert_eq!(Layout::contiguous(&[4, 3]).stepped(0, isize::MAX).shape(), &[1, 3]);
+    }
+
+    #[test]
+    fn overflowing_parts_are_refused() {
+        for (shape, strides, offset) in [
+            (&[2, 2][..], &[isize::MAX, isize::MAX][..], 0),
+            (&[usize::MAX, usize::MAX], &[isize::MIN, isize::MIN], 0),
+            (&[usize::MAX, usize::MAX], &[0, 0], 0),
+            (&[1], &[1], usize::MAX),
+            (&[3, 3], &[-1, 1], 1),
+            (&[2], &[1, 1], 0),
+        ] {
+            assert!(Layout::from_parts(shape, strides, offset).is_err(), "{shape:?} {strides:?} {offset}");
+        }
+        assert_eq!(Layout::from_parts(&[3, 3], &[-1, 1], 2).unwrap().extent(), 5);
+        assert!(Layout::contiguous(&[6]).reshaped(&[7]).is_none());
+        assert!(Layout::contiguous(&[6]).reshaped(&[usize::MAX, 2]).is_none());
     }
 }

@@ -31,13 +31,13 @@ pub struct ViewMut<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum UnaryOp {
-    /// `-x` (also signed integers).
+    /// `-x` (also signed integers, where the least number stays).
     Neg,
-    /// `|x|`.
+    /// `|x|` (also signed integers, where the least number stays).
     Abs,
     /// `|x|^2` without the square root.
     AbsSquared,
-    /// Angle of a complex number in `(-pi, pi]`; of a real one 0 or pi.
+    /// Angle of a complex number in `(-pi, pi]`; of a real one 0 or pi (pi where the sign is minus, so for -0).
     Arg,
     /// The conjugate; a real number stays.
     Conj,
@@ -75,7 +75,7 @@ pub enum UnaryOp {
     GeluTanh,
     /// `max(x, 0)`, real only; NaN stays NaN.
     Relu,
-    /// -1, 0 or 1, real only.
+    /// -1, 0 or 1, real only; NaN stays NaN.
     Sign,
     /// Rounds to the nearest integer, ties to even; real only.
     Round,
@@ -126,7 +126,7 @@ impl UnaryOp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BinaryOp {
-    /// `a + b`, any dtype.
+    /// `a + b`, any dtype. Sums, differences and products of integers wrap.
     Add,
     /// `a - b`, any dtype.
     Sub,
@@ -160,7 +160,7 @@ pub enum BinaryOp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReduceOp {
-    /// Sum, any dtype; 0 of nothing.
+    /// Sum, any dtype (integers wrap); 0 of nothing.
     Sum,
     /// Mean, float and complex; NaN of nothing.
     Mean,

@@ -1,6 +1,7 @@
 //! Matrix products.
 
 use crate::layout::broadcast_shapes;
+use crate::tensor::checked_len;
 use crate::{DType, Error, Result, Tensor, View};
 
 impl Tensor {
@@ -49,6 +50,9 @@ impl Tensor {
             shape.extend([rows, cols]);
             shape
         };
+        // Repeated operands may have more elements than can be counted even where the product has few.
+        checked_len(OP, &with(m, k), self.dtype())?;
+        checked_len(OP, &with(k, n), other.dtype())?;
         let la = self.layout().broadcast_to(OP, &with(m, k))?;
         let lb = other.layout().broadcast_to(OP, &with(k, n))?;
         if k == 0 {

@@ -38,6 +38,14 @@ pub(crate) fn checked_len(op: &'static str, shape: &[usize], dtype: DType) -> Re
     Ok(shape.iter().product())
 }
 
+/// A vector of zeros on the host, or an error where there is no memory for it.
+fn host_vec<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_slice_box(len).map(<[T]>::into_vec).map_err(|()| Error::OutOfMemory {
+        device: "host".into(),
+        requested: len.saturating_mul(size_of::<T>()),
+    })
+}
+
 impl Tensor {
     /// A tensor of `shape` whose content is unspecified; for outputs that are written whole.
     pub(crate) fn uninit(device: &Device, op: &'static str, shape: &[usize], dtype: DType) -> Result<Self> {
@@ -74,13 +82,14 @@ impl Tensor {
         ViewMut { buffer, layout: &self.layout, dtype: self.dtype }
     }
 
-    /// A writable view; the elements are copied to a new buffer first if this one is shared or overlaps itself.
+    /// A writable view; the elements are copied to a new buffer first if this one is shared, belongs to somebody else (a
+    /// mapped file), or if the layout repeats elements.
     ///
     /// # Errors
     /// Memory errors of that copy.
     pub fn view_mut(&mut self) -> Result<ViewMut<'_>> {
         let repeats = self.layout.shape().iter().zip(self.layout.strides()).any(|(&n, &s)| n > 1 && s == 0);
-        if repeats || Arc::get_mut(&mut self.buffer).is_none() {
+        if repeats || self.buffer.is_borrowed() || Arc::get_mut(&mut self.buffer).is_none() {
             *self = self.copied("view_mut")?;
         }
         Ok(self.view_mut_unique())
@@ -210,8 +219,13 @@ impl Tensor {
     /// # Errors
     /// [`Error::DTypeMismatch`] when `T` is not the tensor's element type; device errors.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        let mut out = vec![T::default(); self.len()];
-        self.read_into(&mut out)?;
+        if T::DTYPE != self.dtype {
+            return Err(Error::DTypeMismatch { op: "to_vec", lhs: self.dtype, rhs: T::DTYPE });
+        }
+        // A repeated element may stand for more than memory holds: the device is asked first, then the host.
+        let dense = self.contiguous()?;
+        let mut out = host_vec(self.len())?;
+        dense.read_into(&mut out)?;
         Ok(out)
     }
 
@@ -241,7 +255,7 @@ impl Tensor {
     /// Device errors.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let dense = self.contiguous()?;
-        let mut out = vec![0; self.bytes()];
+        let mut out = host_vec(self.bytes())?;
         if !out.is_empty() {
             self.device.download(&dense.buffer, dense.layout.offset() * self.dtype.size(), &mut out)?;
         }

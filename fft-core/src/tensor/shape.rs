@@ -146,7 +146,8 @@ impl Tensor {
                 let reason = format!("only axis {axis} may differ");
                 return Err(Error::shapes(OP, first.shape(), t.shape(), reason));
             }
-            shape[axis] += t.shape()[axis];
+            // Repeated elements may add up to more than there are numbers; the length check below sees the sum.
+            shape[axis] = shape[axis].saturating_add(t.shape()[axis]);
         }
         let mut out = Tensor::uninit(first.device(), OP, &shape, first.dtype())?;
         let mut at = 0;
