@@ -87,7 +87,8 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     fn synchronize(&self) -> Result<()>;
 
     /// Copies between layouts of the same shape and converts between any two dtypes: real to complex with imaginary
-    /// part 0, complex to real drops it; float to integer truncates and saturates; NaN becomes 0.
+    /// part 0, complex to real drops it; float to integer truncates; what an integer type does not hold becomes its nearest
+    /// end, from integers too; NaN becomes 0.
     ///
     /// # Errors
     /// `Unsupported`, `DeviceLost` (so for every method below).

@@ -33,7 +33,7 @@ macro_rules! integer {
         #[inline(always)]
         fn from_parts(re: f64, _im: f64) -> Self { re as $t }
         #[inline(always)]
-        fn from_int(x: i64) -> Self { x as $t }
+        fn from_int(x: i64) -> Self { x.clamp(<$t>::MIN as i64, <$t>::MAX as i64) as $t }
     })*};
 }
 integer!(u8, i8, u16, u32, i64);
