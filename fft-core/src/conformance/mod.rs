@@ -8,12 +8,19 @@
 //! A method of [`SpectralBackend`](crate::SpectralBackend) that no case covers is an error at compile time: see
 //! [`Operation`].
 
+mod binary;
 pub mod compare;
+mod every;
 mod fft;
 mod fft_nd;
+mod memory;
 mod movement;
+mod network;
 mod operation;
+mod product;
+mod reduction;
 pub mod sample;
+mod unary;
 
 pub use operation::Operation;
 
@@ -84,7 +91,17 @@ impl Case {
 }
 
 /// Every group of cases. Coverage of the trait is checked over this list when the crate is compiled.
-const GROUPS: &[&[Case]] = &[fft::CASES, fft_nd::CASES, movement::CASES];
+const GROUPS: &[&[Case]] = &[
+    fft::CASES,
+    fft_nd::CASES,
+    movement::CASES,
+    unary::CASES,
+    binary::CASES,
+    reduction::CASES,
+    product::CASES,
+    network::CASES,
+    memory::CASES,
+];
 
 /// Every case.
 pub fn cases() -> Vec<Case> {

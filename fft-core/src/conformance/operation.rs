@@ -1,5 +1,7 @@
 //! The methods of the trait, and the proof at compile time that each has a case.
 
+use super::{Case, GROUPS};
+
 macro_rules! operations {
     ($($variant:ident => $name:literal),* $(,)?) => {
         /// A method of [`SpectralBackend`](crate::SpectralBackend).
@@ -74,7 +76,48 @@ const fn lists_the_trait(source: &[u8]) -> bool {
     methods == Operation::ALL.len()
 }
 
+/// Whether some case of `groups` covers `operation`.
+const fn is_covered(operation: Operation, groups: &[&[Case]]) -> bool {
+    let mut group = 0;
+    while group < groups.len() {
+        let mut case = 0;
+        while case < groups[group].len() {
+            let covers = groups[group][case].covers;
+            let mut i = 0;
+            while i < covers.len() {
+                if covers[i] as usize == operation as usize {
+                    return true;
+                }
+                i += 1;
+            }
+            case += 1;
+        }
+        group += 1;
+    }
+    false
+}
+
 const _: () = assert!(
     lists_the_trait(include_bytes!("../backend.rs")),
     "SpectralBackend has a method that conformance::Operation does not list, or the other way round"
 );
+
+const _: () = {
+    let mut i = 0;
+    while i < Operation::ALL.len() {
+        let awaited = matches!(
+            Operation::ALL[i],
+            Operation::SparseSpectralProduct
+                | Operation::BlockCirculantProduct
+                | Operation::RotatedProduct
+                | Operation::LogSpectrumProduct
+                | Operation::Log8Decode
+                | Operation::Log8Encode
+        );
+        assert!(
+            awaited || is_covered(Operation::ALL[i], GROUPS),
+            "an operation of SpectralBackend has no conformance case"
+        );
+        i += 1;
+    }
+};
