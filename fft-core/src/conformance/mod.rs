@@ -9,16 +9,19 @@
 //! [`Operation`].
 
 mod binary;
+mod circulant;
 pub mod compare;
 mod every;
 mod fft;
 mod fft_nd;
+mod log8;
 mod memory;
 mod movement;
 mod network;
 mod operation;
 mod product;
 mod reduction;
+mod rotated;
 pub mod sample;
 mod unary;
 
@@ -101,9 +104,20 @@ const GROUPS: &[&[Case]] = &[
     product::CASES,
     network::CASES,
     memory::CASES,
+    circulant::CASES,
+    log8::CASES,
+    rotated::CASES,
 ];
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
     GROUPS.concat()
+}
+
+/// The tensor of a name among saved parts.
+fn part(parts: &[(&'static str, crate::Tensor)], name: &str) -> crate::Result<crate::Tensor> {
+    let found = parts.iter().find(|p| p.0 == name);
+    found
+        .map(|p| p.1.clone())
+        .ok_or_else(|| crate::Error::invalid("part", "name", name, "there is no such part"))
 }
