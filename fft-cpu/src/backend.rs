@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use fft_core::backend::CacheStats;
+use fft_core::spectral::RotatedMatrix;
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
-    ReduceOp, Result, ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
+    ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
 };
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
+use crate::spectral::rotated;
 use crate::threads::Threads;
 use crate::{elementwise, indexing, matmul, reduction, simd};
 
@@ -48,6 +50,10 @@ impl CpuBackend {
         info.parallelism = threads.count();
         let pool = BlockPool::new(Arc::clone(&memory));
         Ok(Self { info, memory, pool, threads, plans: Plans::default() })
+    }
+
+    fn fourier_context(&self) -> fourier::Context<'_> {
+        fourier::Context { threads: &self.threads, pool: &self.pool, plans: &self.plans }
     }
 }
 
@@ -166,8 +172,11 @@ impl SpectralBackend for CpuBackend {
     }
 
     fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
-        let context = fourier::Context { threads: &self.threads, pool: &self.pool, plans: &self.plans };
-        fourier::fft(context, spec, src, dst)
+        fourier::fft(self.fourier_context(), spec, src, dst)
+    }
+
+    fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
+        rotated::product(self.fourier_context(), w, x)
     }
 
     fn scope(&self, work: &mut (dyn FnMut() + Send)) {

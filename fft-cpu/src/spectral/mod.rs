@@ -1,1 +1,3 @@
 //! Kernels of the spectral matrix codecs, overriding their compositions in `fft_core::compose`.
+
+pub(crate) mod rotated;

@@ -64,8 +64,9 @@ unsafe fn four<const N: usize>(packed: &Packed<'_>, first: usize, x: &[f32], out
         for c in 0..words {
             let word = g * words + c;
             // SAFETY: a tile has `groups * words` words of 64 bytes.
-            let mut codes: [__m512i; N] =
-                std::array::from_fn(|n| unsafe { _mm512_loadu_si512(tiles[n].0.as_ptr().add(word * 64).cast()) });
+            let mut codes: [__m512i; N] = std::array::from_fn(|n| unsafe {
+                _mm512_loadu_si512(tiles[n].0.as_ptr().add(word * 64).cast())
+            });
             for k in 0..4 {
                 // SAFETY: x has 8 elements a word.
                 let (x0, x1) =

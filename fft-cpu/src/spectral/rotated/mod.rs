@@ -125,7 +125,8 @@ impl Job<'_> {
         // About 0.02 ns a product.
         let team = context.threads.team(tasks, count * width * height / 50);
         let mut scratch = context.pool.scratch(team.workers() * block * 4)?;
-        let (spare, shared, rotated) = (SharedMut::new(scratch.as_mut::<f32>()), SharedMut::new(sums), &*rotated);
+        let (spare, shared, rotated) =
+            (SharedMut::new(scratch.as_mut::<f32>()), SharedMut::new(sums), &*rotated);
         team.run(tasks, |task, worker| {
             let first = task * TASK_TILES;
             let tiles = TASK_TILES.min(packed.tiles() - first);
@@ -162,7 +163,8 @@ impl Job<'_> {
         let team = context.threads.team(count, cost(rows));
         let transform = inverse.scratch_len();
         let mut scratch = context.pool.scratch(team.workers() * transform * size_of::<Complex32>())?;
-        let (spare, shared, sums) = (SharedMut::new(scratch.as_mut::<Complex32>()), SharedMut::new(out), &*sums);
+        let (spare, shared, sums) =
+            (SharedMut::new(scratch.as_mut::<Complex32>()), SharedMut::new(out), &*sums);
         team.run(count, |i, worker| {
             // SAFETY: as above.
             let (to, spare) =

@@ -174,11 +174,15 @@ mod tests {
             (state >> 33) as u32
         };
         for bits in [Bits::Four, Bits::Eight] {
-            for (tiles, groups, group) in [(1, 1, 8), (2, 3, 32), (4, 2, 64), (5, 1, 24), (7, 5, 16), (9, 6, 32)] {
+            for (tiles, groups, group) in
+                [(1, 1, 8), (2, 3, 32), (4, 2, 64), (5, 1, 24), (7, 5, 16), (9, 6, 32)]
+            {
                 let columns = groups * group;
-                let codes: Vec<u8> = (0..tiles * columns * TILE * bits.get() / 8).map(|_| next() as u8).collect();
-                let scales: Vec<f16> =
-                    (0..tiles * groups * TILE).map(|_| f16::from_f32((next() % 1000) as f32 / 100.0)).collect();
+                let codes: Vec<u8> =
+                    (0..tiles * columns * TILE * bits.get() / 8).map(|_| next() as u8).collect();
+                let scales: Vec<f16> = (0..tiles * groups * TILE)
+                    .map(|_| f16::from_f32((next() % 1000) as f32 / 100.0))
+                    .collect();
                 let x: Vec<f32> = (0..columns).map(|_| (next() % 2000) as f32 / 1000.0 - 1.0).collect();
                 let packed = Packed { bits, codes: &codes, scales: &scales, group, groups };
                 assert_eq!(packed.tiles(), tiles);
@@ -188,7 +192,10 @@ mod tests {
                 packed.product(0, &x, &mut got);
                 let norm = want.iter().map(|v| v * v).sum::<f32>().sqrt();
                 let error = want.iter().zip(&got).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
-                assert!(error <= 4.0 * f32::EPSILON * norm, "{bits:?} {tiles} {groups} {group}: {error} of {norm}");
+                assert!(
+                    error <= 4.0 * f32::EPSILON * norm,
+                    "{bits:?} {tiles} {groups} {group}: {error} of {norm}"
+                );
                 #[cfg(target_arch = "x86_64")]
                 if machine() >= Machine::Avx2 {
                     // SAFETY: the machine has the instructions, the lengths are those that `product` checks.
