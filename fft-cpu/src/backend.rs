@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::CacheStats;
-use fft_core::spectral::RotatedMatrix;
+use fft_core::spectral::{RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
     ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -13,7 +13,7 @@ use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
 use crate::spectral::rotated;
 use crate::threads::Threads;
-use crate::{elementwise, indexing, matmul, reduction, simd};
+use crate::{elementwise, indexing, matmul, reduction, simd, spectral};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -181,5 +181,14 @@ impl SpectralBackend for CpuBackend {
 
     fn scope(&self, work: &mut (dyn FnMut() + Send)) {
         self.threads.scope(work);
+    }
+
+    fn sparse_spectral_product(
+        &self,
+        w: &SparseSpectralMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        spectral::sparse_spectral_product(self.fourier_context(), w, x, transpose)
     }
 }

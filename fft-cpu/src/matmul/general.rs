@@ -144,7 +144,7 @@ fn product<T: Scalar>(
     let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
     let tasks = batch.positions() * down * across;
     let work = batch.positions() * (m * n * k / 16).max(1);
-    threads.team(tasks, work).run(tasks, &|task, _| {
+    threads.team(tasks, work).run(tasks, |task, _| {
         let (at, tile) = (task / (down * across), task % (down * across));
         let (row, column) = (tile / across * rows, tile % across * columns);
         let mut start = batch.row(at / batch.len);
