@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::CacheStats;
-use fft_core::spectral::{RotatedMatrix, SparseSpectralMatrix};
+use fft_core::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
     ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -11,7 +11,7 @@ use fft_core::{
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
-use crate::spectral::rotated;
+use crate::spectral::{circulant, rotated};
 use crate::threads::Threads;
 use crate::{elementwise, indexing, matmul, reduction, simd, spectral};
 
@@ -35,6 +35,7 @@ pub struct CpuBackend {
     pub(crate) pool: Arc<BlockPool>,
     pub(crate) threads: Threads,
     pub(crate) plans: Plans,
+    circulant_bases: circulant::Bases,
 }
 
 impl CpuBackend {
@@ -49,7 +50,14 @@ impl CpuBackend {
         info.driver = simd::description().to_owned();
         info.parallelism = threads.count();
         let pool = BlockPool::new(Arc::clone(&memory));
-        Ok(Self { info, memory, pool, threads, plans: Plans::default() })
+        Ok(Self {
+            info,
+            memory,
+            pool,
+            threads,
+            plans: Plans::default(),
+            circulant_bases: circulant::Bases::default(),
+        })
     }
 
     fn fourier_context(&self) -> fourier::Context<'_> {
@@ -86,7 +94,8 @@ impl SpectralBackend for CpuBackend {
     }
 
     fn cache_stats(&self) -> CacheStats {
-        CacheStats { plans_created: self.plans.created(), blocks_allocated: self.pool.blocks_allocated() }
+        let plans_created = self.plans.created() + self.circulant_bases.created();
+        CacheStats { plans_created, blocks_allocated: self.pool.blocks_allocated() }
     }
 
     fn supports(&self, dtype: DType) -> bool {
@@ -173,6 +182,15 @@ impl SpectralBackend for CpuBackend {
 
     fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
         fourier::fft(self.fourier_context(), spec, src, dst)
+    }
+
+    fn block_circulant_product(
+        &self,
+        w: &BlockCirculantMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        circulant::product(self.fourier_context(), &self.circulant_bases, w, x, transpose)
     }
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
