@@ -1,12 +1,11 @@
 //! Operations of two operands.
 
-use bytemuck::Pod;
 use fft_core::{BinaryOp, Complex, DType, Error, Result, View, ViewMut, bf16, f16};
 
 use super::convert::unknown;
 use super::half_precision::{Storage, narrow, widen};
 use super::lanes::BLOCK;
-use super::map::map2;
+use super::map::{Plain, map2};
 use super::math::Real;
 use crate::simd::{Kernel, Level, dispatch};
 use crate::threads::Threads;
@@ -167,7 +166,7 @@ macro_rules! integer {
     ($t:ty, $op:expr, $threads:expr, $ab:expr, $dst:expr) => {{
         let (op, threads, ab, dst) = ($op, $threads, $ab, $dst);
         let dtype = ab.0.dtype;
-        fn map<D: Pod + Send + Sync>(
+        fn map<D: Plain>(
             threads: &Threads,
             ab: (View<'_>, View<'_>),
             dst: ViewMut<'_>,
@@ -237,7 +236,7 @@ pub(crate) fn binary(
         _ => 3,
     };
     let ab = (a, b);
-    fn map<S: Pod + Send + Sync, D: Pod + Send + Sync>(
+    fn map<S: Plain, D: Plain>(
         (threads, op, cost): (&Threads, BinaryOp, usize),
         ab: (View<'_>, View<'_>),
         dst: ViewMut<'_>,

@@ -3,11 +3,11 @@
 use fft_core::{Complex32, Complex64, DType, Error, Result, View, ViewMut, bf16, f16};
 
 use super::half_precision::{narrow, widen};
-use super::map::{map0, map1};
+use super::map::{Plain, map0, map1};
 use crate::threads::Threads;
 
 /// A number that converts to the others by the rules of `SpectralBackend::copy`.
-trait Number: bytemuck::Pod + Send + Sync {
+trait Number: Plain {
     const INTEGER: bool = false;
     fn re(self) -> f64;
     fn im(self) -> f64 {

@@ -1,12 +1,24 @@
 //! Applying a slice kernel to strided operands, in tasks.
 
-use bytemuck::Pod;
-use fft_core::{Result, View, ViewMut};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
+use fft_core::{Complex32, Complex64, Result, View, ViewMut, bf16, f16};
 
 use super::lanes::{BLOCK, Lane};
 use crate::memory::{SharedMut, elements, elements_mut};
 use crate::threads::Threads;
 use crate::walk::Walk;
+
+/// An element type. Walking operands needs only its size, so that part is compiled once for each `Raw`.
+pub(crate) trait Plain: Pod + Send + Sync {
+    /// A type of the same size, aligned no less.
+    type Raw: Pod + Send + Sync;
+}
+
+macro_rules! plain {
+    ($($t:ty => $raw:ty),*) => {$(impl Plain for $t { type Raw = $raw; })*};
+}
+plain!(u8 => u8, i8 => u8, u16 => u16, f16 => u16, bf16 => u16, u32 => u32, f32 => u32, u64 => u64, i64 => u64,
+    f64 => u64, Complex32 => u64, Complex64 => Complex64);
 
 /// Elements of a task.
 const TASK: usize = 1 << 15;
@@ -15,14 +27,14 @@ const TASK: usize = 1 << 15;
 ///
 /// # Safety
 /// The positions lie within `dst`, and no one else touches them.
-#[inline(always)]
+#[inline]
 unsafe fn store<D: Pod>(
     dst: SharedMut<'_, D>,
     at: isize,
     stride: isize,
     n: usize,
     lane: &mut Lane<D>,
-    kernel: impl FnOnce(&mut [D]),
+    kernel: &mut dyn FnMut(&mut [D]),
 ) {
     if stride == 1 {
         // SAFETY: promised by the caller; positions are not negative.
@@ -38,11 +50,20 @@ unsafe fn store<D: Pod>(
 }
 
 /// `kernel(dst)` over the positions of one operand.
-pub(crate) fn map0<D: Pod + Send + Sync>(
+pub(crate) fn map0<D: Plain>(
+    op: &'static str,
+    threads: &Threads,
+    dst: ViewMut<'_>,
+    kernel: impl Fn(&mut [D]) + Sync,
+) -> Result<()> {
+    walk0::<D::Raw>(op, threads, dst, &|d| kernel(cast_slice_mut(d)))
+}
+
+fn walk0<D: Pod + Send + Sync>(
     op: &'static str,
     threads: &Threads,
     mut dst: ViewMut<'_>,
-    kernel: impl Fn(&mut [D]) + Sync + Send,
+    kernel: &(dyn Fn(&mut [D]) + Sync),
 ) -> Result<()> {
     let walk = Walk::new([dst.layout]);
     let out = SharedMut::new(elements_mut::<D>(op, &mut dst)?);
@@ -55,7 +76,7 @@ pub(crate) fn map0<D: Pod + Send + Sync>(
             for from in (0..n).step_by(block) {
                 let (n, at) = ((n - from).min(block), d + from as isize * walk.strides[0]);
                 // SAFETY: positions of a checked layout, each visited once.
-                unsafe { store(out, at, walk.strides[0], n, &mut lane, &kernel) };
+                unsafe { store(out, at, walk.strides[0], n, &mut lane, &mut |d| kernel(d)) };
             }
         });
     });
@@ -63,13 +84,24 @@ pub(crate) fn map0<D: Pod + Send + Sync>(
 }
 
 /// `kernel(src, dst)` over the positions of two operands. `cost` is about the nanoseconds of 16 elements.
-pub(crate) fn map1<S: Pod + Send + Sync, D: Pod + Send + Sync>(
+pub(crate) fn map1<S: Plain, D: Plain>(
+    op: &'static str,
+    threads: &Threads,
+    cost: usize,
+    src: View<'_>,
+    dst: ViewMut<'_>,
+    kernel: impl Fn(&[S], &mut [D]) + Sync,
+) -> Result<()> {
+    walk1::<S::Raw, D::Raw>(op, threads, cost, src, dst, &|s, d| kernel(cast_slice(s), cast_slice_mut(d)))
+}
+
+fn walk1<S: Pod + Send + Sync, D: Pod + Send + Sync>(
     op: &'static str,
     threads: &Threads,
     cost: usize,
     src: View<'_>,
     mut dst: ViewMut<'_>,
-    kernel: impl Fn(&[S], &mut [D]) + Sync + Send,
+    kernel: &(dyn Fn(&[S], &mut [D]) + Sync),
 ) -> Result<()> {
     let walk = Walk::new([src.layout, dst.layout]);
     let a = elements::<S>(op, &src)?;
@@ -86,7 +118,7 @@ pub(crate) fn map1<S: Pod + Send + Sync, D: Pod + Send + Sync>(
                 // SAFETY: positions of checked layouts; those of `dst` are visited once.
                 unsafe {
                     let a = la.load(a, pa + i * sa, sa, n);
-                    store(out, pd + i * sd, sd, n, &mut ld, |d| kernel(a, d));
+                    store(out, pd + i * sd, sd, n, &mut ld, &mut |d| kernel(a, d));
                 }
             }
         });
@@ -95,13 +127,26 @@ pub(crate) fn map1<S: Pod + Send + Sync, D: Pod + Send + Sync>(
 }
 
 /// `kernel(a, b, dst)` over the positions of three operands. `cost` is about the nanoseconds of 16 elements.
-pub(crate) fn map2<A: Pod + Send + Sync, B: Pod + Send + Sync, D: Pod + Send + Sync>(
+pub(crate) fn map2<A: Plain, B: Plain, D: Plain>(
+    op: &'static str,
+    threads: &Threads,
+    cost: usize,
+    operands: (View<'_>, View<'_>),
+    dst: ViewMut<'_>,
+    kernel: impl Fn(&[A], &[B], &mut [D]) + Sync,
+) -> Result<()> {
+    walk2::<A::Raw, B::Raw, D::Raw>(op, threads, cost, operands, dst, &|a, b, d| {
+        kernel(cast_slice(a), cast_slice(b), cast_slice_mut(d));
+    })
+}
+
+fn walk2<A: Pod + Send + Sync, B: Pod + Send + Sync, D: Pod + Send + Sync>(
     op: &'static str,
     threads: &Threads,
     cost: usize,
     (a, b): (View<'_>, View<'_>),
     mut dst: ViewMut<'_>,
-    kernel: impl Fn(&[A], &[B], &mut [D]) + Sync + Send,
+    kernel: &(dyn Fn(&[A], &[B], &mut [D]) + Sync),
 ) -> Result<()> {
     let walk = Walk::new([a.layout, b.layout, dst.layout]);
     let (a, b) = (elements::<A>(op, &a)?, elements::<B>(op, &b)?);
@@ -119,7 +164,7 @@ pub(crate) fn map2<A: Pod + Send + Sync, B: Pod + Send + Sync, D: Pod + Send + S
                 unsafe {
                     let a = la.load(a, pa + i * sa, sa, n);
                     let b = lb.load(b, pb + i * sb, sb, n);
-                    store(out, pd + i * sd, sd, n, &mut ld, |d| kernel(a, b, d));
+                    store(out, pd + i * sd, sd, n, &mut ld, &mut |d| kernel(a, b, d));
                 }
             }
         });
@@ -133,7 +178,7 @@ pub(crate) fn map3<C: Pod + Send + Sync, T: Pod + Send + Sync>(
     threads: &Threads,
     (c, a, b): (View<'_>, View<'_>, View<'_>),
     mut dst: ViewMut<'_>,
-    kernel: impl Fn(&[C], &[T], &[T], &mut [T]) + Sync + Send,
+    kernel: &(dyn Fn(&[C], &[T], &[T], &mut [T]) + Sync),
 ) -> Result<()> {
     let walk = Walk::new([c.layout, a.layout, b.layout, dst.layout]);
     let c = elements::<C>(op, &c)?;
@@ -153,7 +198,7 @@ pub(crate) fn map3<C: Pod + Send + Sync, T: Pod + Send + Sync>(
                     let c = lc.load(c, pc + i * sc, sc, n);
                     let a = la.load(a, pa + i * sa, sa, n);
                     let b = lb.load(b, pb + i * sb, sb, n);
-                    store(out, pd + i * sd, sd, n, &mut ld, |d| kernel(c, a, b, d));
+                    store(out, pd + i * sd, sd, n, &mut ld, &mut |d| kernel(c, a, b, d));
                 }
             }
         });

@@ -191,7 +191,7 @@ pub(crate) fn erf<L: Level>(x: f32) -> f32 {
 }
 
 /// Error function to about 1e-15: the series `2/sqrt(pi) e^(-x^2) sum 2^n x^(2n+1) / (2n+1)!!`, whose terms are all positive,
-/// and beyond 3 the continued fraction of the complement (Abramowitz and Stegun 7.1.6, 7.1.14).
+/// and beyond 1.5 the continued fraction of the complement (Abramowitz and Stegun 7.1.6, 7.1.14).
 pub(crate) fn erf_f64(x: f64) -> f64 {
     let a = x.abs();
     if a.is_nan() {
@@ -200,7 +200,7 @@ pub(crate) fn erf_f64(x: f64) -> f64 {
     if a > 6.0 {
         return 1f64.copysign(x);
     }
-    let value = if a < 3.0 {
+    let value = if a < 1.5 {
         let (mut term, mut sum, mut n) = (a, a, 0.0);
         while term > sum * 1e-17 {
             n += 1.0;
@@ -210,7 +210,7 @@ pub(crate) fn erf_f64(x: f64) -> f64 {
         std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp() * sum
     } else {
         let mut fraction = a;
-        for k in (1..=60).rev() {
+        for k in (1..=120).rev() {
             fraction = a + 0.5 * k as f64 / fraction;
         }
         1.0 - (-a * a).exp() * std::f64::consts::FRAC_2_SQRT_PI / (2.0 * fraction)

@@ -40,10 +40,10 @@ pub(crate) fn select(
     // Only the size of an element matters.
     let views = (condition, a, b);
     match a.dtype.size() {
-        1 => map3(OP, threads, views, dst, choose::<u8>),
-        2 => map3(OP, threads, views, dst, choose::<u16>),
-        4 => map3(OP, threads, views, dst, choose::<u32>),
-        8 => map3(OP, threads, views, dst, choose::<u64>),
-        _ => map3(OP, threads, views, dst, choose::<Complex64>),
+        1 => map3(OP, threads, views, dst, &choose::<u8>),
+        2 => map3(OP, threads, views, dst, &choose::<u16>),
+        4 => map3(OP, threads, views, dst, &choose::<u32>),
+        8 => map3(OP, threads, views, dst, &choose::<u64>),
+        _ => map3(OP, threads, views, dst, &choose::<Complex64>),
     }
 }

@@ -1,12 +1,11 @@
 //! Operations of one operand.
 
-use bytemuck::Pod;
 use fft_core::{Complex, DType, Error, Result, UnaryOp, View, ViewMut, bf16, f16};
 
 use super::convert::unknown;
 use super::half_precision::{Storage, narrow, widen};
 use super::lanes::BLOCK;
-use super::map::map1;
+use super::map::{Plain, map1};
 use super::math::Real;
 use crate::simd::{Kernel, Level, dispatch};
 use crate::threads::Threads;
@@ -305,7 +304,7 @@ pub(crate) fn unary(threads: &Threads, op: UnaryOp, src: View<'_>, dst: ViewMut<
     if dst.dtype != out {
         return Err(Error::DTypeMismatch { op: OP, lhs: dst.dtype, rhs: out });
     }
-    fn map<T: Pod + Send + Sync>(
+    fn map<T: Plain>(
         threads: &Threads,
         op: UnaryOp,
         src: View<'_>,
