@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fft_core::backend::CacheStats;
+use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
@@ -13,7 +13,7 @@ use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
 use crate::spectral::{circulant, rotated};
 use crate::threads::Threads;
-use crate::{elementwise, indexing, matmul, reduction, simd, spectral};
+use crate::{elementwise, indexing, matmul, network, reduction, simd, spectral};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -208,5 +208,29 @@ impl SpectralBackend for CpuBackend {
         transpose: bool,
     ) -> Result<Tensor> {
         spectral::sparse_spectral_product(self.fourier_context(), w, x, transpose)
+    }
+
+    fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        network::softmax(&self.threads, x, axis)
+    }
+
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+        network::rms_norm(&self.threads, x, weight, eps)
+    }
+
+    fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+        network::layer_norm(&self.threads, x, weight, bias, eps)
+    }
+
+    fn rope(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+        network::rope(&self.threads, x, cos, sin)
+    }
+
+    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
+        network::attention((&self.threads, &self.pool), q, k, v, spec)
+    }
+
+    fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        network::silu_mul(&self.threads, gate, up)
     }
 }
