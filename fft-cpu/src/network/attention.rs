@@ -71,7 +71,7 @@ fn run<T: Storage>(
         let out = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
         let (key_step, value_step) = (k.layout().strides()[2], v.layout().strides()[2]);
         let query_step = q.layout().strides()[3];
-        team.run(tasks, &|task, worker| {
+        team.run(tasks, |task, worker| {
             let (block, group, item) = (task % blocks, task / blocks % groups, task / blocks / groups);
             let first = block * ROWS;
             let m = ROWS.min(rows - first);

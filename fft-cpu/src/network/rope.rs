@@ -47,7 +47,7 @@ pub(crate) fn rope(threads: &Threads, x: &Tensor, cos: &Tensor, sin: &Tensor) ->
         let rows = batch * heads * tokens;
         let per_task = (TASK / dim).max(1);
         let tasks = rows.div_ceil(per_task);
-        threads.team(tasks, rows * dim / 4).run(tasks, &|task, _| {
+        threads.team(tasks, rows * dim / 4).run(tasks, |task, _| {
             for row in task * per_task..((task + 1) * per_task).min(rows) {
                 let (token, head, item) = (row % tokens, row / tokens % heads, row / tokens / heads);
                 let at = from

@@ -25,7 +25,7 @@ pub(super) fn map_rows(
         let out = SharedMut::new(elements_mut::<f32>(op, &mut dst)?);
         let rows = (TASK / len).max(1);
         let tasks = (count / len).div_ceil(rows);
-        threads.team(tasks, count / 2).run(tasks, &|task, _| {
+        threads.team(tasks, count / 2).run(tasks, |task, _| {
             let from = task * rows * len;
             let to = (from + rows * len).min(count);
             // SAFETY: tasks have different rows.
