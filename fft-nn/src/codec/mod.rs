@@ -87,13 +87,11 @@ impl MatrixCodec {
     /// Those of the matrix type's `from_dense`: settings out of range, a number that is not finite, memory.
     pub fn encode(&self, w: &Tensor) -> Result<CodedMatrix> {
         Ok(match self {
-            Self::Sparse(options) => {
-                CodedMatrix::Sparse(Arc::new(SparseSpectralMatrix::from_dense(w, options)?))
-            }
-            Self::Rotated(options) => CodedMatrix::Rotated(Arc::new(RotatedMatrix::from_dense(w, options)?)),
-            Self::Log8(options) => CodedMatrix::Log8(Arc::new(LogSpectrumMatrix::from_dense(w, options)?)),
+            Self::Sparse(options) => CodedMatrix::Sparse(SparseSpectralMatrix::from_dense(w, options)?),
+            Self::Rotated(options) => CodedMatrix::Rotated(RotatedMatrix::from_dense(w, options)?),
+            Self::Log8(options) => CodedMatrix::Log8(LogSpectrumMatrix::from_dense(w, options)?),
             Self::BlockCirculant(options) => {
-                CodedMatrix::BlockCirculant(Arc::new(BlockCirculantMatrix::from_dense(w, options)?))
+                CodedMatrix::BlockCirculant(BlockCirculantMatrix::from_dense(w, options)?)
             }
         })
     }
@@ -104,13 +102,13 @@ impl MatrixCodec {
 #[non_exhaustive]
 pub enum CodedMatrix {
     /// A few coefficients of the spectrum.
-    Sparse(Arc<SparseSpectralMatrix>),
+    Sparse(SparseSpectralMatrix),
     /// Rotated and rounded.
-    Rotated(Arc<RotatedMatrix>),
+    Rotated(RotatedMatrix),
     /// The whole spectrum in log8.
-    Log8(Arc<LogSpectrumMatrix>),
+    Log8(LogSpectrumMatrix),
     /// Circulant blocks.
-    BlockCirculant(Arc<BlockCirculantMatrix>),
+    BlockCirculant(BlockCirculantMatrix),
 }
 
 impl CodedMatrix {
@@ -139,20 +137,20 @@ impl CodedMatrix {
     /// The matrix as a linear layer's weight.
     pub fn as_weights(&self) -> &dyn LinearWeights {
         match self {
-            Self::Sparse(m) => &**m,
-            Self::Rotated(m) => &**m,
-            Self::Log8(m) => &**m,
-            Self::BlockCirculant(m) => &**m,
+            Self::Sparse(m) => m,
+            Self::Rotated(m) => m,
+            Self::Log8(m) => m,
+            Self::BlockCirculant(m) => m,
         }
     }
 
     /// The matrix as a linear layer's weight.
     pub fn into_weights(self) -> Arc<dyn LinearWeights> {
         match self {
-            Self::Sparse(m) => m,
-            Self::Rotated(m) => m,
-            Self::Log8(m) => m,
-            Self::BlockCirculant(m) => m,
+            Self::Sparse(m) => Arc::new(m),
+            Self::Rotated(m) => Arc::new(m),
+            Self::Log8(m) => Arc::new(m),
+            Self::BlockCirculant(m) => Arc::new(m),
         }
     }
 
@@ -183,23 +181,19 @@ impl CodedMatrix {
         };
         let loaded = match *codec {
             TensorCodec::Sparse { shape, values } => {
-                SparseSpectralMatrix::from_parts(device, shape, values, &mut part)
-                    .map(|m| Self::Sparse(Arc::new(m)))
+                SparseSpectralMatrix::from_parts(device, shape, values, &mut part).map(Self::Sparse)
             }
             TensorCodec::Rotated { shape, bits, group, rotation, seed } => {
                 let options = RotatedOptions { bits, group, rotation, seed };
-                RotatedMatrix::from_parts(device, shape, &options, &mut part)
-                    .map(|m| Self::Rotated(Arc::new(m)))
+                RotatedMatrix::from_parts(device, shape, &options, &mut part).map(Self::Rotated)
             }
             TensorCodec::Log8 { shape, group } => {
                 let options = LogSpectrumOptions { group };
-                LogSpectrumMatrix::from_parts(device, shape, &options, &mut part)
-                    .map(|m| Self::Log8(Arc::new(m)))
+                LogSpectrumMatrix::from_parts(device, shape, &options, &mut part).map(Self::Log8)
             }
             TensorCodec::BlockCirculant { shape, block } => {
                 let options = CirculantOptions { block };
-                BlockCirculantMatrix::from_parts(device, shape, &options, &mut part)
-                    .map(|m| Self::BlockCirculant(Arc::new(m)))
+                BlockCirculantMatrix::from_parts(device, shape, &options, &mut part).map(Self::BlockCirculant)
             }
         };
         match loaded {

@@ -8,7 +8,7 @@ use fft_core::{DType, Device, Error, Result, Tensor};
 
 use super::CausalLm;
 use super::config::ModelConfig;
-use super::llama::{Attention, Block, FeedForward, Llama, Weights, with_rows};
+use super::llama::{Attention, Block, Embedding, FeedForward, Llama, Weights};
 use crate::checkpoint::Checkpoint;
 use crate::codec::{self, QuantizationConfig};
 use crate::linear::{DenseLinear, Linear, LinearWeights};
@@ -220,7 +220,7 @@ impl Loader<'_> {
     fn weights(&self) -> Result<Weights> {
         let c = &self.files.config;
         let table = [c.vocab_size, c.hidden_size];
-        let embedding = with_rows(self.matrix("model.embed_tokens.weight", table)?)?;
+        let embedding = Embedding::new(self.matrix("model.embed_tokens.weight", table)?)?;
         let head = match c.tie_word_embeddings {
             true => None,
             false => Some(self.matrix("lm_head.weight", table)?),

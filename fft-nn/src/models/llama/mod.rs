@@ -7,7 +7,7 @@ use fft_core::{DType, Device, Error, Result, Tensor, tensor::check_indices};
 
 mod weights;
 
-pub(super) use weights::{Attention, Block, FeedForward, Weights, with_rows};
+pub(super) use weights::{Attention, Block, Embedding, FeedForward, Weights};
 
 use super::{CausalLm, ModelConfig, NamedLinear, Positions, ReplaceLinear};
 use crate::kv_cache::{CacheShape, KvCache};
@@ -112,7 +112,7 @@ impl Llama {
             }
             Positions::None => return Tensor::zeros(&self.device, &[batch, 0, vocab_size], DType::F32),
         };
-        let head = self.weights.head.as_ref().unwrap_or(&self.weights.embedding);
+        let head = self.weights.head.as_ref().unwrap_or(self.weights.embedding.weights());
         let normed = rows.rms_norm(&self.weights.norm, rms_norm_eps)?;
         head.apply(&normed)?.reshape(&[batch, t, vocab_size])
     }
@@ -193,7 +193,7 @@ impl CausalLm for Llama {
     fn linears(&self) -> Vec<NamedLinear> {
         let named =
             |name: String, weights: &Arc<dyn LinearWeights>| NamedLinear { name, weights: weights.clone() };
-        let mut out = vec![named("model.embed_tokens.weight".into(), &self.weights.embedding)];
+        let mut out = vec![named("model.embed_tokens.weight".into(), self.weights.embedding.weights())];
         for (i, block) in self.weights.blocks.iter().enumerate() {
             for (part, linear) in block.linears() {
                 out.push(named(format!("model.layers.{i}.{part}.weight"), linear.weights()));
@@ -217,8 +217,8 @@ impl CausalLm for Llama {
             Ok(new)
         };
         let mut weights = self.weights.clone();
-        if let Some(new) = swap("model.embed_tokens.weight".into(), &weights.embedding)? {
-            weights.embedding = with_rows(new)?;
+        if let Some(new) = swap("model.embed_tokens.weight".into(), weights.embedding.weights())? {
+            weights.embedding = Embedding::new(new)?;
         }
         for (i, block) in weights.blocks.iter_mut().enumerate() {
             for (part, linear) in block.linears_mut() {

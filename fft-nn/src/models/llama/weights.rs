@@ -37,17 +37,44 @@ pub(in crate::models) struct Block {
 /// All weights of a model.
 #[derive(Debug, Clone)]
 pub(in crate::models) struct Weights {
-    /// `[vocabulary, hidden]`; offers rows.
-    pub(in crate::models) embedding: Arc<dyn LinearWeights>,
+    pub(in crate::models) embedding: Embedding,
     pub(in crate::models) blocks: Vec<Block>,
     pub(in crate::models) norm: Tensor,
     /// `None` when the embedding is the head.
     pub(in crate::models) head: Option<Arc<dyn LinearWeights>>,
 }
 
-/// `weights` itself when it offers rows, else its dense form.
-pub(in crate::models) fn with_rows(weights: Arc<dyn LinearWeights>) -> Result<Arc<dyn LinearWeights>> {
-    if weights.has_rows() { Ok(weights) } else { Ok(Arc::new(DenseLinear::new(weights.to_dense()?)?)) }
+/// The embedding table `[vocabulary, hidden]`.
+#[derive(Debug, Clone)]
+pub(in crate::models) struct Embedding {
+    /// As it is stored; the head too, when that is tied.
+    weights: Arc<dyn LinearWeights>,
+    /// For look-ups: the same, or its dense form when the codec has no cheap rows.
+    rows: Arc<dyn LinearWeights>,
+}
+
+impl Embedding {
+    pub(in crate::models) fn new(weights: Arc<dyn LinearWeights>) -> Result<Self> {
+        let rows = match weights.has_rows() {
+            true => Arc::clone(&weights),
+            false => Arc::new(DenseLinear::new(weights.to_dense()?)?),
+        };
+        Ok(Self { weights, rows })
+    }
+
+    pub(super) fn weights(&self) -> &Arc<dyn LinearWeights> {
+        &self.weights
+    }
+
+    /// `[ids, hidden]`, `F32`.
+    pub(super) fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+        self.rows.rows(ids)
+    }
+
+    /// Bytes in memory, those of a dense form for look-ups included.
+    pub(super) fn bytes(&self) -> usize {
+        self.weights.bytes() + if self.weights.has_rows() { 0 } else { self.rows.bytes() }
+    }
 }
 
 impl Block {
