@@ -20,7 +20,6 @@ mod fourier;
 mod indexing;
 mod matmul;
 mod memory;
-mod network;
 mod reduction;
 mod simd;
 mod spectral;

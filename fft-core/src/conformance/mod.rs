@@ -23,7 +23,6 @@ mod product;
 mod reduction;
 mod rotated;
 pub mod sample;
-mod sparse;
 mod unary;
 
 pub use operation::Operation;
@@ -108,7 +107,6 @@ const GROUPS: &[&[Case]] = &[
     circulant::CASES,
     log8::CASES,
     rotated::CASES,
-    sparse::CASES,
 ];
 
 /// Every case.

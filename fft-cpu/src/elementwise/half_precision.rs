@@ -2,20 +2,14 @@
 
 use fft_core::{bf16, f16};
 
-use super::map::Plain;
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{Kernel, Level, dispatch};
 
 /// A storage type that is computed with in `f32`.
-pub(crate) trait Storage: Plain {
+pub(crate) trait Storage: bytemuck::Pod + Send + Sync {
     /// The value.
     fn wide<L: Level>(self) -> f32;
     /// The nearest storable value, ties to even.
     fn rounded<L: Level>(x: f32) -> Self;
-    /// A register of values.
-    ///
-    /// # Safety
-    /// As many as it has lanes are readable.
-    unsafe fn load<V: Vector>(p: *const Self) -> V;
 }
 
 impl Storage for f32 {
@@ -26,11 +20,6 @@ impl Storage for f32 {
     #[inline(always)]
     fn rounded<L: Level>(x: f32) -> Self {
         x
-    }
-    #[inline(always)]
-    unsafe fn load<V: Vector>(p: *const Self) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load(p) }
     }
 }
 
@@ -46,11 +35,6 @@ impl Storage for bf16 {
         // Rounding could carry a NaN's payload into infinity: keep it, quiet.
         let nan = (bits >> 16) | 0x40;
         bf16::from_bits(if x.is_nan() { nan } else { even } as u16)
-    }
-    #[inline(always)]
-    unsafe fn load<V: Vector>(p: *const Self) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load_bf16(p) }
     }
 }
 
@@ -76,11 +60,6 @@ impl Storage for f16 {
         half = if bits >= 0x477f_f000 { 0x7c00 } else { half };
         half = if bits > 0x7f80_0000 { 0x7e00 | ((bits >> 13) & 0x3ff) } else { half };
         f16::from_bits((half | sign) as u16)
-    }
-    #[inline(always)]
-    unsafe fn load<V: Vector>(p: *const Self) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load_f16(p) }
     }
 }
 

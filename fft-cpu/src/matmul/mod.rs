@@ -1,8 +1,5 @@
 //! Batched matrix products.
 
-mod few_rows;
 mod general;
-mod panel;
 
 pub(crate) use general::matmul;
-pub(crate) use panel::{ROWS, accumulate, dots};
