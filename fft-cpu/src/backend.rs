@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fft_core::backend::CacheStats;
-use fft_core::spectral::RotatedMatrix;
+use fft_core::backend::{AttentionSpec, CacheStats};
+use fft_core::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
     ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -11,9 +11,9 @@ use fft_core::{
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
-use crate::spectral::rotated;
+use crate::spectral::{circulant, rotated};
 use crate::threads::Threads;
-use crate::{elementwise, indexing, matmul, reduction, simd};
+use crate::{elementwise, indexing, matmul, network, reduction, simd, spectral};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +35,7 @@ pub struct CpuBackend {
     pub(crate) pool: Arc<BlockPool>,
     pub(crate) threads: Threads,
     pub(crate) plans: Plans,
+    circulant_bases: circulant::Bases,
 }
 
 impl CpuBackend {
@@ -49,7 +50,14 @@ impl CpuBackend {
         info.driver = simd::description().to_owned();
         info.parallelism = threads.count();
         let pool = BlockPool::new(Arc::clone(&memory));
-        Ok(Self { info, memory, pool, threads, plans: Plans::default() })
+        Ok(Self {
+            info,
+            memory,
+            pool,
+            threads,
+            plans: Plans::default(),
+            circulant_bases: circulant::Bases::default(),
+        })
     }
 
     fn fourier_context(&self) -> fourier::Context<'_> {
@@ -86,7 +94,8 @@ impl SpectralBackend for CpuBackend {
     }
 
     fn cache_stats(&self) -> CacheStats {
-        CacheStats { plans_created: self.plans.created(), blocks_allocated: self.pool.blocks_allocated() }
+        let plans_created = self.plans.created() + self.circulant_bases.created();
+        CacheStats { plans_created, blocks_allocated: self.pool.blocks_allocated() }
     }
 
     fn supports(&self, dtype: DType) -> bool {
@@ -175,11 +184,53 @@ impl SpectralBackend for CpuBackend {
         fourier::fft(self.fourier_context(), spec, src, dst)
     }
 
+    fn block_circulant_product(
+        &self,
+        w: &BlockCirculantMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        circulant::product(self.fourier_context(), &self.circulant_bases, w, x, transpose)
+    }
+
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
         rotated::product(self.fourier_context(), w, x)
     }
 
     fn scope(&self, work: &mut (dyn FnMut() + Send)) {
         self.threads.scope(work);
+    }
+
+    fn sparse_spectral_product(
+        &self,
+        w: &SparseSpectralMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        spectral::sparse_spectral_product(self.fourier_context(), w, x, transpose)
+    }
+
+    fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        network::softmax(&self.threads, x, axis)
+    }
+
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+        network::rms_norm(&self.threads, x, weight, eps)
+    }
+
+    fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+        network::layer_norm(&self.threads, x, weight, bias, eps)
+    }
+
+    fn rope(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+        network::rope(&self.threads, x, cos, sin)
+    }
+
+    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
+        network::attention((&self.threads, &self.pool), q, k, v, spec)
+    }
+
+    fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        network::silu_mul(&self.threads, gate, up)
     }
 }

@@ -55,7 +55,7 @@ fn slices<T: Pod + Send + Sync>(
     let tasks = walk.tasks((TASK / pairs.len().max(1)).max(64), 64);
     let team = threads.team(tasks.count, walk.positions() * pairs.len());
     let [ss, sd] = walk.strides;
-    team.run(tasks.count, &|task, _| {
+    team.run(tasks.count, |task, _| {
         let base = src.as_ptr();
         walk.task(&tasks, task, |[s, d], n| {
             // SAFETY: positions of checked layouts; a task alone writes its positions of the other axes.

@@ -20,6 +20,7 @@ mod fourier;
 mod indexing;
 mod matmul;
 mod memory;
+mod network;
 mod reduction;
 mod simd;
 mod spectral;

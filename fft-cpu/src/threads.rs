@@ -74,7 +74,12 @@ impl Team<'_> {
     /// Calls `task(index, worker)` for each index below `tasks`; calls at the same time have different workers.
     ///
     /// A task must not wait for other tasks of the pool.
-    pub(crate) fn run(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+    pub(crate) fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Sync) {
+        self.run_erased(tasks, &task);
+    }
+
+    /// Compiled once, however many kinds of tasks there are.
+    fn run_erased(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) {
         match self.pool {
             None => (0..tasks).for_each(|i| task(i, 0)),
             Some(pool) => pool.install(|| {

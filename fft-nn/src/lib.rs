@@ -3,10 +3,12 @@
 //! - [`models`] reads a Hugging Face directory and runs the model; [`tokenizer`] reads its tokenizer.
 //! - [`generate`] writes on from a prompt, [`sampling`] chooses the tokens.
 //! - [`evaluate`] measures perplexity and the distance of one model from another.
-//! - [`linear`] holds a weight behind any codec; [`checkpoint`] reads and checks safetensors files.
+//! - [`linear`] holds a weight behind any codec; [`checkpoint`] reads, checks and writes safetensors files.
+//! - [`codec`] encodes weights and loads them; [`convert`] converts whole models.
 
 pub mod checkpoint;
 pub mod codec;
+pub mod convert;
 pub mod evaluate;
 pub mod generate;
 pub mod kv_cache;

@@ -10,8 +10,7 @@ fn write_bytes(writer: &mut CheckpointWriter, name: &str, dtype: DType, shape: &
 }
 
 fn write_sample(folder: &Path, max_shard_bytes: u64) -> usize {
-    let mut options = WriterOptions::default();
-    options.max_shard_bytes = max_shard_bytes;
+    let options = WriterOptions { max_shard_bytes, ..WriterOptions::default() };
     let mut writer = CheckpointWriter::new(folder, options);
     write_bytes(&mut writer, "z.codes", DType::U8, &[3], &[1, 2, 3]);
     write_bytes(&mut writer, "z.scales", DType::F32, &[2], &[9; 8]);

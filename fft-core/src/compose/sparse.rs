@@ -16,7 +16,7 @@ const VECTORS: usize = 64;
 /// # Errors
 /// Mismatches of shape, dtype or device; memory and device errors.
 pub fn sparse_spectral_product(w: &SparseSpectralMatrix, x: &Tensor, transpose: bool) -> Result<Tensor> {
-    let batch = w.check_operand("sparse_spectral_product", x, transpose)?;
+    let batch = w.expect_operand("sparse_spectral_product", x, transpose)?;
     let [m, n] = w.shape();
     let (from, to) = if transpose { (m, n) } else { (n, m) };
     let flat = x.reshape(&[batch, from])?;

@@ -23,6 +23,7 @@ mod product;
 mod reduction;
 mod rotated;
 pub mod sample;
+mod sparse;
 mod unary;
 
 pub use operation::Operation;
@@ -107,6 +108,7 @@ const GROUPS: &[&[Case]] = &[
     circulant::CASES,
     log8::CASES,
     rotated::CASES,
+    sparse::CASES,
 ];
 
 /// Every case.

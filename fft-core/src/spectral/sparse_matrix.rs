@@ -8,6 +8,9 @@ use crate::spectral::{
 };
 use crate::{DType, Device, Error, Result, Tensor};
 
+/// Takes a row, and the columns and values of some of its coefficients.
+type Visit<'a> = dyn FnMut(usize, &[u32], &[Complex32]) + 'a;
+
 /// A real matrix `W` of shape `[M, N]` (`[out, in]`) stored as complex coefficients `c` at half-plane positions `(u, v)`,
 /// `0 <= u <= M/2`:
 ///
@@ -267,7 +270,7 @@ impl SparseSpectralMatrix {
     /// # Errors
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let batch = self.check_operand("SparseSpectralMatrix::apply", x, false)?;
+        let batch = self.expect_operand("SparseSpectralMatrix::apply", x, false)?;
         match self.plan(batch).way {
             ProductWay::Exact => self.device().sparse_spectral_product(self, x, false),
             ProductWay::Streaming { block_rows } => self.block_streaming_matmul(x, block_rows),
@@ -279,7 +282,7 @@ impl SparseSpectralMatrix {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
-        self.check_operand("SparseSpectralMatrix::apply_transposed", x, true)?;
+        self.expect_operand("SparseSpectralMatrix::apply_transposed", x, true)?;
         self.device().sparse_spectral_product(self, x, true)
     }
 
@@ -289,7 +292,7 @@ impl SparseSpectralMatrix {
     }
 
     /// Checks an operand of the product and returns the number of vectors in it.
-    pub(crate) fn check_operand(&self, op: &'static str, x: &Tensor, transpose: bool) -> Result<usize> {
+    pub fn expect_operand(&self, op: &'static str, x: &Tensor, transpose: bool) -> Result<usize> {
         x.same_device(op, &self.columns)?;
         x.expect_dtype(op, DType::F32)?;
         let shape = self.shape();
@@ -316,7 +319,7 @@ impl SparseSpectralMatrix {
     ///
     /// # Errors
     /// Those of `visit`; device errors.
-    pub(crate) fn for_each_piece(&self, visit: &mut dyn FnMut(usize, &[u32], &[Complex32])) -> Result<()> {
+    pub(crate) fn for_each_piece(&self, visit: &mut Visit<'_>) -> Result<()> {
         let mut values = Vec::new();
         self.for_each_chunk(&mut |first, range| {
             let columns = self.columns.narrow(0, range.start, range.len())?;

@@ -56,7 +56,7 @@ impl SparseSpectralMatrix {
     /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`] when `block_rows` is 0; memory and device errors.
     pub fn block_streaming_matmul(&self, x: &Tensor, block_rows: usize) -> Result<Tensor> {
         const OP: &str = "block_streaming_matmul";
-        let batch = self.check_operand(OP, x, false)?;
+        let batch = self.expect_operand(OP, x, false)?;
         if block_rows == 0 {
             return Err(Error::invalid(OP, "block_rows", block_rows, "must be at least 1"));
         }

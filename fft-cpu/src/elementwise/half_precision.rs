@@ -2,14 +2,20 @@
 
 use fft_core::{bf16, f16};
 
-use crate::simd::{Kernel, Level, dispatch};
+use super::map::Plain;
+use crate::simd::{Kernel, Level, Vector, dispatch};
 
 /// A storage type that is computed with in `f32`.
-pub(crate) trait Storage: bytemuck::Pod + Send + Sync {
+pub(crate) trait Storage: Plain {
     /// The value.
     fn wide<L: Level>(self) -> f32;
     /// The nearest storable value, ties to even.
     fn rounded<L: Level>(x: f32) -> Self;
+    /// A register of values.
+    ///
+    /// # Safety
+    /// As many as it has lanes are readable.
+    unsafe fn load<V: Vector>(p: *const Self) -> V;
 }
 
 impl Storage for f32 {
@@ -20,6 +26,11 @@ impl Storage for f32 {
     #[inline(always)]
     fn rounded<L: Level>(x: f32) -> Self {
         x
+    }
+    #[inline(always)]
+    unsafe fn load<V: Vector>(p: *const Self) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load(p) }
     }
 }
 
@@ -35,6 +46,11 @@ impl Storage for bf16 {
         // Rounding could carry a NaN's payload into infinity: keep it, quiet.
         let nan = (bits >> 16) | 0x40;
         bf16::from_bits(if x.is_nan() { nan } else { even } as u16)
+    }
+    #[inline(always)]
+    unsafe fn load<V: Vector>(p: *const Self) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load_bf16(p) }
     }
 }
 
@@ -60,6 +76,11 @@ impl Storage for f16 {
         half = if bits >= 0x477f_f000 { 0x7c00 } else { half };
         half = if bits > 0x7f80_0000 { 0x7e00 | ((bits >> 13) & 0x3ff) } else { half };
         f16::from_bits((half | sign) as u16)
+    }
+    #[inline(always)]
+    unsafe fn load<V: Vector>(p: *const Self) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load_f16(p) }
     }
 }
 

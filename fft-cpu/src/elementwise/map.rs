@@ -70,7 +70,7 @@ fn walk0<D: Pod + Send + Sync>(
     let tasks = walk.tasks(TASK, 64);
     let team = threads.team(tasks.count, walk.positions() / 4);
     let block = if walk.strides == [1] { usize::MAX } else { BLOCK };
-    team.run(tasks.count, &|task, _| {
+    team.run(tasks.count, |task, _| {
         let mut lane = Lane::new();
         walk.task(&tasks, task, |[d], n| {
             for from in (0..n).step_by(block) {
@@ -110,7 +110,7 @@ fn walk1<S: Pod + Send + Sync, D: Pod + Send + Sync>(
     let team = threads.team(tasks.count, walk.positions() / 16 * cost);
     let [sa, sd] = walk.strides;
     let block = if walk.strides == [1; 2] { usize::MAX } else { BLOCK };
-    team.run(tasks.count, &|task, _| {
+    team.run(tasks.count, |task, _| {
         let (mut la, mut ld) = (Lane::new(), Lane::new());
         walk.task(&tasks, task, |[pa, pd], n| {
             for from in (0..n).step_by(block) {
@@ -155,7 +155,7 @@ fn walk2<A: Pod + Send + Sync, B: Pod + Send + Sync, D: Pod + Send + Sync>(
     let team = threads.team(tasks.count, walk.positions() / 16 * cost);
     let [sa, sb, sd] = walk.strides;
     let block = if walk.strides == [1; 3] { usize::MAX } else { BLOCK };
-    team.run(tasks.count, &|task, _| {
+    team.run(tasks.count, |task, _| {
         let (mut la, mut lb, mut ld) = (Lane::new(), Lane::new(), Lane::new());
         walk.task(&tasks, task, |[pa, pb, pd], n| {
             for from in (0..n).step_by(block) {
@@ -188,7 +188,7 @@ pub(crate) fn map3<C: Pod + Send + Sync, T: Pod + Send + Sync>(
     let team = threads.team(tasks.count, walk.positions() / 4);
     let [sc, sa, sb, sd] = walk.strides;
     let block = if walk.strides == [1; 4] { usize::MAX } else { BLOCK };
-    team.run(tasks.count, &|task, _| {
+    team.run(tasks.count, |task, _| {
         let (mut lc, mut la, mut lb, mut ld) = (Lane::new(), Lane::new(), Lane::new(), Lane::new());
         walk.task(&tasks, task, |[pc, pa, pb, pd], n| {
             for from in (0..n).step_by(block) {

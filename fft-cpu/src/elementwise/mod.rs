@@ -13,5 +13,6 @@ pub(crate) use binary::binary;
 pub(crate) use convert::{copy, fill};
 pub(crate) use half_precision::{Storage, widen};
 pub(crate) use lanes::{BLOCK, Lane};
+pub(crate) use map::map2;
 pub(crate) use select::select;
 pub(crate) use unary::unary;

@@ -93,7 +93,7 @@ impl Job<'_> {
         let parts = SharedMut::new(block.as_mut::<Complex<T>>());
         let [across_src, across_dst] = self.walk.strides;
         let [along_src, along_dst] = self.along;
-        team.run(tasks.count, &|task, worker| {
+        team.run(tasks.count, |task, worker| {
             // SAFETY: a worker runs one task at a time, and each has its own part.
             let scratch = unsafe { parts.slice(worker * scratch, scratch) };
             self.walk.task(&tasks, task, |[s, d], n| {

@@ -5,22 +5,23 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use fft_core::{Buffer, Complex32, Complex64, DType, Dims, Error, Layout, Result, View, ViewMut};
 
-use crate::elementwise::copy;
+use super::few_rows::{few_rows, suits};
+use crate::elementwise::{copy, fill};
 use crate::memory::{BlockPool, HostBuffer, SharedMut, elements, elements_mut};
 use crate::threads::Threads;
 use crate::walk::Walk;
 
-const OP: &str = "matmul";
+pub(super) const OP: &str = "matmul";
 
 /// The three sides of a product, and its strides `[rows, columns]`.
 #[derive(Debug, Clone, Copy)]
-struct Sides {
-    m: usize,
-    n: usize,
-    k: usize,
-    a: [isize; 2],
-    b: [isize; 2],
-    d: [isize; 2],
+pub(super) struct Sides {
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+    pub(super) a: [isize; 2],
+    pub(super) b: [isize; 2],
+    pub(super) d: [isize; 2],
 }
 
 /// See `SpectralBackend::matmul`.
@@ -59,14 +60,33 @@ pub(crate) fn matmul(
     if batch.positions() == 0 || sides.m == 0 || sides.n == 0 {
         return Ok(());
     }
+    if sides.k == 0 {
+        return fill(threads, 0.0, 0.0, dst);
+    }
+    let stored = |d| matches!(d, DType::F32 | DType::F16 | DType::BF16);
+    if stored(dst.dtype) && suits(&sides, &a, &b) {
+        return few_rows((threads, pool), sides, &batch, a, b, dst);
+    }
+    // Few columns are few rows of the transposed product.
+    let turned = Sides {
+        m: sides.n,
+        n: sides.m,
+        k: sides.k,
+        a: [sides.b[1], sides.b[0]],
+        b: [sides.a[1], sides.a[0]],
+        d: [sides.d[1], sides.d[0]],
+    };
+    if stored(dst.dtype) && suits(&turned, &b, &a) {
+        let axes = (0..rank - 2).map(|i| (sd[i], [strides.1[i], strides.0[i], strides.2[i]]));
+        let batch = Walk::from_axes(axes, [b.layout, a.layout, dst.layout].map(|l| l.offset() as isize));
+        return few_rows((threads, pool), turned, &batch, b, a, dst);
+    }
     match (a.dtype, b.dtype, dst.dtype) {
         (DType::F32, DType::F32, DType::F32) => product::<f32>(threads, sides, &batch, a, b, dst),
         (DType::F64, DType::F64, DType::F64) => product::<f64>(threads, sides, &batch, a, b, dst),
         (DType::C64, DType::C64, DType::C64) => product::<Complex32>(threads, sides, &batch, a, b, dst),
         (DType::C128, DType::C128, DType::C128) => product::<Complex64>(threads, sides, &batch, a, b, dst),
-        (x, y, z) if [x, y, z].iter().all(|d| matches!(d, DType::F32 | DType::F16 | DType::BF16)) => {
-            through_f32(threads, pool, a, b, dst)
-        }
+        (x, y, z) if stored(x) && stored(y) && stored(z) => through_f32(threads, pool, a, b, dst),
         (lhs, rhs, _) => Err(Error::DTypeMismatch { op: OP, lhs, rhs }),
     }
 }
@@ -144,7 +164,7 @@ fn product<T: Scalar>(
     let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
     let tasks = batch.positions() * down * across;
     let work = batch.positions() * (m * n * k / 16).max(1);
-    threads.team(tasks, work).run(tasks, &|task, _| {
+    threads.team(tasks, work).run(tasks, |task, _| {
         let (at, tile) = (task / (down * across), task % (down * across));
         let (row, column) = (tile / across * rows, tile % across * columns);
         let mut start = batch.row(at / batch.len);

@@ -1,5 +1,8 @@
 //! Batched matrix products.
 
+mod few_rows;
 mod general;
+mod panel;
 
 pub(crate) use general::matmul;
+pub(crate) use panel::{ROWS, accumulate, dots};

@@ -115,7 +115,7 @@ pub(super) fn fold<R: Reducer>(
         // Partial results of every piece, joined in order.
         let mut partial = vec![reducer.start(); results * pieces.count];
         let parts = SharedMut::new(&mut partial);
-        threads.team(pieces.count, results * n / 8).run(pieces.count, &|piece, _| {
+        threads.team(pieces.count, results * n / 8).run(pieces.count, |piece, _| {
             let mut lane = Lane::new();
             // SAFETY: each piece has its own accumulators.
             let acc = unsafe { parts.slice(piece * results, results) };
@@ -136,7 +136,7 @@ pub(super) fn fold<R: Reducer>(
         return Ok(());
     }
     let tasks = kept.tasks((TASK / n.max(1)).max(1), 16);
-    threads.team(tasks.count, results * n / 8).run(tasks.count, &|task, _| {
+    threads.team(tasks.count, results * n / 8).run(tasks.count, |task, _| {
         let mut lane = Lane::new();
         let mut accs = [reducer.start(); BLOCK];
         kept.task(&tasks, task, |[s, d], len| {

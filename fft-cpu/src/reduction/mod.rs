@@ -11,6 +11,8 @@ use extrema::{Arg, Extremum};
 use fold::fold;
 use sums::{Product, Sum};
 
+pub(crate) use sums::sum_f32;
+
 /// See `SpectralBackend::reduce`.
 pub(crate) fn reduce(
     threads: &Threads,

@@ -1,3 +1,11 @@
 //! Kernels of the spectral matrix codecs, overriding their compositions in `fft_core::compose`.
 
+pub(crate) mod circulant;
 pub(crate) mod rotated;
+mod sparse;
+mod sparse_lanes;
+mod sparse_rows;
+mod sparse_tiles;
+mod sparse_values;
+
+pub(crate) use sparse::sparse_spectral_product;

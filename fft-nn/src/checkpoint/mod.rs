@@ -296,6 +296,19 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Reads bytes of a tensor from `at` on, without mapping the file.
+    pub(crate) fn read_part(&self, name: &str, at: usize, out: &mut [u8]) -> Result<()> {
+        let entry = self.entry(name)?;
+        match at.checked_add(out.len()).is_some_and(|end| end <= entry.bytes()) {
+            true => self.read_at(entry, at, out),
+            false => Err(Error::tensor(
+                &*entry.path,
+                name,
+                format!("has no byte {}", at.saturating_add(out.len())),
+            )),
+        }
+    }
+
     fn expect_finite(entry: &Entry, name: &str, dtype: DType, at: usize, bytes: &[u8]) -> Result<()> {
         let Some(found) = first_non_finite(dtype, bytes) else { return Ok(()) };
         let flat = at / dtype.size() + found;
@@ -307,7 +320,7 @@ impl Checkpoint {
         Err(Error::tensor(&*entry.path, name, format!("element {index:?} is NaN or infinite")))
     }
 
-    /// Reads bytes of a tensor from `at` on, without mapping the file.
+    /// Reads bytes of a tensor from `at` on; the range must lie within it.
     fn read_at(&self, entry: &Entry, at: usize, out: &mut [u8]) -> Result<()> {
         let data = &self.files[entry.file];
         read_exact_at(&data.file, out, entry.range.start + at as u64).map_err(|e| Error::io(&*data.path, e))

@@ -12,7 +12,6 @@ use super::{CHUNK, Checkpoint, MAX_HEADER, StoredType};
 
 /// How a [`CheckpointWriter`] writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct WriterOptions {
     /// A file is closed before its data would exceed this many bytes; a tensor is never divided. Default: 4 GiB.
     pub max_shard_bytes: u64,

@@ -87,11 +87,13 @@ impl MatrixCodec {
     /// Those of the matrix type's `from_dense`: settings out of range, a number that is not finite, memory.
     pub fn encode(&self, w: &Tensor) -> Result<CodedMatrix> {
         Ok(match self {
-            Self::Sparse(options) => CodedMatrix::Sparse(SparseSpectralMatrix::from_dense(w, options)?),
-            Self::Rotated(options) => CodedMatrix::Rotated(RotatedMatrix::from_dense(w, options)?),
-            Self::Log8(options) => CodedMatrix::Log8(LogSpectrumMatrix::from_dense(w, options)?),
+            Self::Sparse(options) => {
+                CodedMatrix::Sparse(Arc::new(SparseSpectralMatrix::from_dense(w, options)?))
+            }
+            Self::Rotated(options) => CodedMatrix::Rotated(Arc::new(RotatedMatrix::from_dense(w, options)?)),
+            Self::Log8(options) => CodedMatrix::Log8(Arc::new(LogSpectrumMatrix::from_dense(w, options)?)),
             Self::BlockCirculant(options) => {
-                CodedMatrix::BlockCirculant(BlockCirculantMatrix::from_dense(w, options)?)
+                CodedMatrix::BlockCirculant(Arc::new(BlockCirculantMatrix::from_dense(w, options)?))
             }
         })
     }
@@ -102,13 +104,13 @@ impl MatrixCodec {
 #[non_exhaustive]
 pub enum CodedMatrix {
     /// A few coefficients of the spectrum.
-    Sparse(SparseSpectralMatrix),
+    Sparse(Arc<SparseSpectralMatrix>),
     /// Rotated and rounded.
-    Rotated(RotatedMatrix),
+    Rotated(Arc<RotatedMatrix>),
     /// The whole spectrum in log8.
-    Log8(LogSpectrumMatrix),
+    Log8(Arc<LogSpectrumMatrix>),
     /// Circulant blocks.
-    BlockCirculant(BlockCirculantMatrix),
+    BlockCirculant(Arc<BlockCirculantMatrix>),
 }
 
 impl CodedMatrix {
@@ -137,20 +139,20 @@ impl CodedMatrix {
     /// The matrix as a linear layer's weight.
     pub fn as_weights(&self) -> &dyn LinearWeights {
         match self {
-            Self::Sparse(m) => m,
-            Self::Rotated(m) => m,
-            Self::Log8(m) => m,
-            Self::BlockCirculant(m) => m,
+            Self::Sparse(m) => &**m,
+            Self::Rotated(m) => &**m,
+            Self::Log8(m) => &**m,
+            Self::BlockCirculant(m) => &**m,
         }
     }
 
     /// The matrix as a linear layer's weight.
     pub fn into_weights(self) -> Arc<dyn LinearWeights> {
         match self {
-            Self::Sparse(m) => Arc::new(m),
-            Self::Rotated(m) => Arc::new(m),
-            Self::Log8(m) => Arc::new(m),
-            Self::BlockCirculant(m) => Arc::new(m),
+            Self::Sparse(m) => m,
+            Self::Rotated(m) => m,
+            Self::Log8(m) => m,
+            Self::BlockCirculant(m) => m,
         }
     }
 
@@ -181,19 +183,23 @@ impl CodedMatrix {
         };
         let loaded = match *codec {
             TensorCodec::Sparse { shape, values } => {
-                SparseSpectralMatrix::from_parts(device, shape, values, &mut part).map(Self::Sparse)
+                SparseSpectralMatrix::from_parts(device, shape, values, &mut part)
+                    .map(|m| Self::Sparse(Arc::new(m)))
             }
             TensorCodec::Rotated { shape, bits, group, rotation, seed } => {
                 let options = RotatedOptions { bits, group, rotation, seed };
-                RotatedMatrix::from_parts(device, shape, &options, &mut part).map(Self::Rotated)
+                RotatedMatrix::from_parts(device, shape, &options, &mut part)
+                    .map(|m| Self::Rotated(Arc::new(m)))
             }
             TensorCodec::Log8 { shape, group } => {
                 let options = LogSpectrumOptions { group };
-                LogSpectrumMatrix::from_parts(device, shape, &options, &mut part).map(Self::Log8)
+                LogSpectrumMatrix::from_parts(device, shape, &options, &mut part)
+                    .map(|m| Self::Log8(Arc::new(m)))
             }
             TensorCodec::BlockCirculant { shape, block } => {
                 let options = CirculantOptions { block };
-                BlockCirculantMatrix::from_parts(device, shape, &options, &mut part).map(Self::BlockCirculant)
+                BlockCirculantMatrix::from_parts(device, shape, &options, &mut part)
+                    .map(|m| Self::BlockCirculant(Arc::new(m)))
             }
         };
         match loaded {

@@ -77,7 +77,7 @@ impl Job<'_> {
         for (x, out) in xs.chunks_exact(cols).zip(out.chunks_exact_mut(rows)) {
             forward.run(x, w.gain(), rotated, &mut transform[..forward.scratch_len()])?;
             let (shared, rotated) = (SharedMut::new(sums), &*rotated);
-            team.run(tasks, &|task, _| {
+            team.run(tasks, |task, _| {
                 let first = task * TASK_TILES;
                 let tiles = TASK_TILES.min(packed.tiles() - first);
                 // SAFETY: the sums of a task's tiles are its own.
@@ -113,7 +113,7 @@ impl Job<'_> {
         let transform = forward.scratch_len();
         let mut scratch = context.pool.scratch(team.workers() * transform * size_of::<Complex32>())?;
         let (spare, shared) = (SharedMut::new(scratch.as_mut::<Complex32>()), SharedMut::new(rotated));
-        team.run(count, &|i, worker| {
+        team.run(count, |i, worker| {
             // SAFETY: a vector's place is its task's own, and so is a worker's scratch while it runs.
             let (to, spare) =
                 unsafe { (shared.slice(i * width, *width), spare.slice(worker * transform, transform)) };
@@ -127,7 +127,7 @@ impl Job<'_> {
         let mut scratch = context.pool.scratch(team.workers() * block * 4)?;
         let (spare, shared, rotated) =
             (SharedMut::new(scratch.as_mut::<f32>()), SharedMut::new(sums), &*rotated);
-        team.run(tasks, &|task, worker| {
+        team.run(tasks, |task, worker| {
             let first = task * TASK_TILES;
             let tiles = TASK_TILES.min(packed.tiles() - first);
             // SAFETY: a worker's scratch is its own while it runs a task.
@@ -165,7 +165,7 @@ impl Job<'_> {
         let mut scratch = context.pool.scratch(team.workers() * transform * size_of::<Complex32>())?;
         let (spare, shared, sums) =
             (SharedMut::new(scratch.as_mut::<Complex32>()), SharedMut::new(out), &*sums);
-        team.run(count, &|i, worker| {
+        team.run(count, |i, worker| {
             // SAFETY: as above.
             let (to, spare) =
                 unsafe { (shared.slice(i * rows, rows), spare.slice(worker * transform, transform)) };

@@ -3,8 +3,16 @@
 //! A kernel is a value with a generic `run`; [`dispatch`] compiles it once for each level and calls the best one that the
 //! machine has. Inside, plain loops vectorise, since everything is inlined into a function that enables the instructions.
 
+mod vector;
+
+pub(crate) use vector::{Portable, Vector};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use vector::{Vector256, Vector512};
+
 /// An instruction set level.
 pub(crate) trait Level: Copy + 'static {
+    /// Its vectors of `f32`.
+    type V: Vector;
     /// Whether [`f32::mul_add`] is one instruction. Otherwise it would be a slow library call.
     const FMA: bool;
 }
@@ -13,6 +21,7 @@ pub(crate) trait Level: Copy + 'static {
 #[derive(Clone, Copy)]
 pub(crate) struct Baseline;
 impl Level for Baseline {
+    type V = Portable;
     const FMA: bool = cfg!(target_arch = "aarch64");
 }
 
@@ -22,6 +31,7 @@ impl Level for Baseline {
 pub(crate) struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Level for Avx2 {
+    type V = Vector256;
     const FMA: bool = true;
 }
 
@@ -31,6 +41,7 @@ impl Level for Avx2 {
 pub(crate) struct Avx512;
 #[cfg(target_arch = "x86_64")]
 impl Level for Avx512 {
+    type V = Vector512;
     const FMA: bool = true;
 }
 

@@ -1,0 +1,428 @@
+//! Sparse spectral tensors and matrices.
+//!
+//! Bound of a product: relative L2 error at most `5 epsilon log2(N)` against the dense matrix of the stored (rounded) values in
+//! `f64`, with `N` the longer side: two transforms and sums of at most `N` terms. Results of one element may cancel, so they are
+//! compared as batches.
+
+use super::compare::{close_l2, ensure, slices_close_l2};
+use super::sample::{Array, Random};
+use super::{Case, Failure, Operation, Outcome};
+use crate::spectral::{
+    Amount, ImplicitWeights, Selection, SparseOptions, SparseSpectralMatrix, SparseSpectralTensor,
+    ValueFormat,
+};
+use crate::{Complex32, Complex64, DType, Device, Tensor, compose, reference};
+
+const PRODUCT: &[Operation] = &[Operation::SparseSpectralProduct];
+const NONE: &[Operation] = &[];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("sparse::product_against_dense", PRODUCT, |d| products(d, false)),
+    Case::new("sparse::transposed_product_against_dense", PRODUCT, |d| products(d, true)),
+    Case::new("sparse::product_composed", PRODUCT, composed),
+    Case::new("sparse::product_of_views_and_nothing", PRODUCT, views_and_nothing),
+    Case::new("sparse::streaming_against_dense", NONE, streaming),
+    Case::new("sparse::streaming_scratch_is_one_block", NONE, streaming_scratch),
+    Case::new("sparse::everything_is_the_tensor", NONE, everything),
+    Case::new("sparse::selections_keep_what_they_say", NONE, selections),
+    Case::new("sparse::blocks_without_the_rest", NONE, blocks),
+    Case::new("sparse::algebra_against_dense", NONE, algebra),
+    Case::new("sparse::parts_round_trip", NONE, parts),
+    Case::new("sparse::lying_parts_are_refused", NONE, lying_parts),
+];
+
+fn bound(shape: [usize; 2]) -> f64 {
+    5.0 * f64::from(f32::EPSILON) * (shape[0].max(shape[1]) as f64).log2().max(1.0)
+}
+
+/// A matrix with about `count` coefficients anywhere in the plane.
+fn matrix(
+    device: &Device,
+    shape: [usize; 2],
+    count: usize,
+    format: ValueFormat,
+    seed: u64,
+) -> crate::Result<SparseSpectralMatrix> {
+    let mut random = Random::new(seed);
+    let coefficients: Vec<_> = (0..count)
+        .map(|_| {
+            let (u, v) = (random.below(shape[0]), random.below(shape[1]));
+            (u, v, Complex32::new(random.unit() as f32, random.unit() as f32))
+        })
+        .collect();
+    SparseSpectralMatrix::from_coefficients(device, shape, &coefficients, format)
+}
+
+/// The dense matrix of the stored values, by the definition.
+fn dense(w: &SparseSpectralMatrix) -> Result<Vec<f64>, Failure> {
+    let [m, n] = w.shape();
+    let (positions, values) = w.coefficients()?;
+    let coefficients: Vec<_> = positions
+        .iter()
+        .zip(values)
+        .map(|(&p, c)| (p as usize / n, p as usize % n, Complex64::new(c.re.into(), c.im.into())))
+        .collect();
+    Ok(reference::half_plane_matrix(m, n, &coefficients))
+}
+
+/// `x W^T` or `x W` in `f64`.
+fn oracle(w: &[f64], shape: [usize; 2], x: &Array, transpose: bool) -> Array {
+    let [m, n] = shape;
+    let (from, to) = if transpose { (m, n) } else { (n, m) };
+    let mut out = x.shape.clone();
+    if let Some(last) = out.last_mut() {
+        *last = to;
+    }
+    let rows = x.data.chunks(from).flat_map(|row| {
+        (0..to).map(move |i| {
+            (0..from).map(|j| row[j].re * if transpose { w[j * n + i] } else { w[i * n + j] }).sum::<f64>()
+        })
+    });
+    Array::real(&out, rows.collect::<Vec<_>>())
+}
+
+const SHAPES: [[usize; 2]; 14] = [
+    [16, 16],
+    [12, 10],
+    [7, 9],
+    [13, 17],
+    [1, 12],
+    [1, 13],
+    [9, 1],
+    [10, 1],
+    [1, 1],
+    [2, 3],
+    [64, 96],
+    [33, 40],
+    [97, 31],
+    [128, 127],
+];
+const FORMATS: [ValueFormat; 3] = [ValueFormat::F32, ValueFormat::F16, ValueFormat::Log8];
+
+fn products(device: &Device, transpose: bool) -> Outcome {
+    for (i, shape) in SHAPES.into_iter().enumerate() {
+        for format in FORMATS {
+            let count = (shape[0] * shape[1] / 8).clamp(2, 400);
+            let w = matrix(device, shape, count, format, i as u64)?;
+            let full = dense(&w)?;
+            let from = shape[usize::from(!transpose)];
+            // One and two vectors, less than a register, tiles with and without a rest, leading axes.
+            for lead in [&[][..], &[2], &[3], &[5], &[9], &[2, 4], &[33], &[50]] {
+                let single = lead.iter().product::<usize>() < 5;
+                if single && shape[usize::from(transpose)] < 4 {
+                    continue;
+                }
+                let x = Random::new(77 + i as u64).array(&[lead, &[from]].concat(), DType::F32);
+                let y = device.sparse_spectral_product(&w, &x.to(device, DType::F32)?, transpose)?;
+                let what = format!("{shape:?} {format:?} times {lead:?}, transposed {transpose}");
+                close_l2(what, &y, &oracle(&full, shape, &x, transpose), bound(shape))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The composition is right as well, also where the device has a kernel.
+fn composed(device: &Device) -> Outcome {
+    for (i, shape) in SHAPES.into_iter().enumerate() {
+        let w = matrix(device, shape, (shape[0] * shape[1] / 6).clamp(2, 400), FORMATS[i % 3], i as u64)?;
+        let full = dense(&w)?;
+        for transpose in [false, true] {
+            let x = Random::new(5 + i as u64).array(&[70, shape[usize::from(!transpose)]], DType::F32);
+            let y = compose::sparse_spectral_product(&w, &x.to(device, DType::F32)?, transpose)?;
+            let what = format!("composed {shape:?}, transposed {transpose}");
+            close_l2(what, &y, &oracle(&full, shape, &x, transpose), bound(shape))?;
+        }
+    }
+    Ok(())
+}
+
+fn views_and_nothing(device: &Device) -> Outcome {
+    let shape = [24, 18];
+    let w = matrix(device, shape, 60, ValueFormat::F32, 3)?;
+    let full = dense(&w)?;
+    let x = Random::new(4).array(&[6, 18], DType::F32);
+    for (guise, view) in x.guises(device, DType::F32)? {
+        let y = w.apply(&view)?;
+        close_l2(format!("{guise:?}"), &y, &oracle(&full, shape, &x, false), bound(shape))?;
+    }
+    let none = w.apply(&Tensor::zeros(device, &[0, 18], DType::F32)?)?;
+    ensure(none.shape() == [0, 24], || format!("a batch of 0 gave {:?}", none.shape()))?;
+    let empty = SparseSpectralMatrix::from_coefficients(device, shape, &[], ValueFormat::Log8)?;
+    let zero = empty.apply(&x.to(device, DType::F32)?)?.to_vec::<f32>()?;
+    ensure(zero.iter().all(|&v| v == 0.0), || "a matrix without coefficients is not zero".into())?;
+    ensure(w.apply(&Tensor::zeros(device, &[3, 17], DType::F32)?).is_err(), || "17 columns passed".into())?;
+    ensure(w.apply(&Tensor::zeros(device, &[18], DType::F16)?).is_err(), || "f16 passed".into())?;
+    ensure(w.apply_transposed(&Tensor::zeros(device, &[], DType::F32)?).is_err(), || "no axes passed".into())
+}
+
+fn streaming(device: &Device) -> Outcome {
+    for (i, shape) in SHAPES.into_iter().enumerate() {
+        let w = matrix(device, shape, (shape[0] * shape[1] / 5).clamp(2, 400), FORMATS[i % 3], i as u64)?;
+        let full = dense(&w)?;
+        let x = Random::new(6).array(&[2, 5, shape[1]], DType::F32);
+        let want = oracle(&full, shape, &x, false);
+        for rows in [1, 3, 8, shape[0].max(1), usize::MAX] {
+            let y = w.block_streaming_matmul(&x.to(device, DType::F32)?, rows)?;
+            close_l2(format!("{shape:?} in blocks of {rows}"), &y, &want, bound(shape))?;
+        }
+    }
+    let w = matrix(device, [4, 4], 3, ValueFormat::F32, 1)?;
+    let x = Tensor::zeros(device, &[4], DType::F32)?;
+    ensure(w.block_streaming_matmul(&x, 0).is_err(), || "blocks of 0 rows passed".into())
+}
+
+fn streaming_scratch(device: &Device) -> Outcome {
+    let (m, n) = (512, 384);
+    let w = matrix(device, [m, n], 20_000, ValueFormat::F32, 9)?;
+    let x = Random::new(2).array(&[4, n], DType::F32).to(device, DType::F32)?;
+    let mut peaks = Vec::new();
+    for rows in [16, 64] {
+        device.memory().reset_peak();
+        let before = device.memory().usage().in_use;
+        let y = w.block_streaming_matmul(&x, rows)?;
+        let scratch = device.memory().usage().peak - before - y.bytes();
+        let block = rows * n * size_of::<f32>();
+        // The block, its spectrum and the transform's input; pieces of columns and values of 16384 coefficients beside it.
+        let most = 3 * block + block / 2 + 16384 * 12 + 65536;
+        ensure(scratch >= block && scratch <= most, || {
+            format!("{rows} rows: scratch of {scratch} bytes, the block has {block}, at most {most} expected")
+        })?;
+        ensure(scratch < m * n * size_of::<f32>(), || format!("{scratch} bytes are the whole matrix"))?;
+        peaks.push(scratch);
+    }
+    ensure(peaks[0] < peaks[1], || format!("smaller blocks take no less: {peaks:?}"))
+}
+
+fn everything(device: &Device) -> Outcome {
+    let shapes: [&[usize]; 9] =
+        [&[1], &[8], &[9], &[6, 8], &[5, 7], &[1, 6], &[4, 3, 5], &[2, 3, 4, 5], &[2, 3, 2, 1, 2, 2, 3, 2]];
+    for shape in shapes {
+        let dense = Random::new(8).array(shape, DType::F32);
+        let w = dense.to(device, DType::F32)?;
+        let sparse = SparseSpectralTensor::from_dense(&w, &SparseOptions::everything(ValueFormat::F32))?;
+        let eps = f64::from(f32::EPSILON) * (dense.data.len() as f64).log2().max(1.0) * 4.0;
+        close_l2(format!("{shape:?}"), &sparse.to_dense()?, &dense, eps)?;
+        ensure(sparse.density()? == 1.0, || format!("{shape:?} has density {:?}", sparse.density()))?;
+        ensure(sparse.relative_error(&w)? <= eps, || format!("{shape:?}: relative error"))?;
+        ensure((sparse.kept_energy(&w)? - 1.0).abs() <= 2.0 * eps, || format!("{shape:?}: kept energy"))?;
+        // Half the precision, half the bytes of values; an eighth for log8, and their errors.
+        for (format, error) in [(ValueFormat::F16, 1e-3), (ValueFormat::Log8, 0.05)] {
+            let coarse = sparse.with_values(format)?;
+            close_l2(format!("{shape:?} {format:?}"), &coarse.to_dense()?, &dense, error)?;
+        }
+    }
+    Ok(())
+}
+
+fn selections(device: &Device) -> Outcome {
+    let shape = [20, 24];
+    let dense = Random::new(10).array(&shape, DType::F32);
+    let w = dense.to(device, DType::F32)?;
+    let all = SparseSpectralTensor::from_dense(&w, &SparseOptions::everything(ValueFormat::F32))?;
+    let error = |selection| -> Result<(f64, usize, f64), Failure> {
+        let options = SparseOptions { selection, values: ValueFormat::F32 };
+        let kept = SparseSpectralTensor::from_dense(&w, &options)?;
+        let (error, energy) = (kept.relative_error(&w)?, kept.kept_energy(&w)?);
+        // By Parseval's theorem what is lost is what was not kept, and the norm is that of the coefficients.
+        ensure((error * error + energy - 1.0).abs() < 1e-5, || {
+            format!("{selection:?}: {error} and {energy}")
+        })?;
+        Ok((error, kept.count(), kept.density()?))
+    };
+    for density in [0.05, 0.2, 0.5] {
+        let amount = Amount::Density(density);
+        let (top, _, top_density) = error(Selection::TopK(amount))?;
+        ensure(top_density <= density && top_density > density - 2.0 / 480.0, || {
+            format!("density {density} became {top_density}")
+        })?;
+        for other in [
+            Selection::Random { amount, seed: 3 },
+            Selection::LowPass(amount),
+            Selection::Block { amount, block: 4 },
+        ] {
+            let (worse, _, other_density) = error(other)?;
+            ensure(worse >= top && other_density <= density, || {
+                format!("{other:?} has error {worse} at density {other_density}, top-k {top}")
+            })?;
+        }
+    }
+    let (_, count, _) = error(Selection::TopK(Amount::Count(17)))?;
+    ensure(count == 17, || format!("17 coefficients became {count}"))?;
+    let (lost, count, _) = error(Selection::TopK(Amount::Energy(0.8)))?;
+    let (more, _, _) = error(Selection::TopK(Amount::Count(count - 1)))?;
+    ensure(1.0 - lost * lost >= 0.8 - 1e-5 && 1.0 - more * more < 0.8 + 1e-5, || {
+        format!("{count} coefficients hold {}, one fewer {}", 1.0 - lost * lost, 1.0 - more * more)
+    })?;
+    let compressed = all.compress(&SparseOptions::density(0.2))?;
+    let direct = SparseSpectralTensor::from_dense(&w, &SparseOptions::density(0.2))?;
+    ensure(compressed.coefficients()?.0 == direct.coefficients()?.0, || "compress chose others".into())?;
+    for density in [0.0, -0.1, 1.5, f64::NAN, f64::INFINITY] {
+        let refused = SparseSpectralTensor::from_dense(&w, &SparseOptions::density(density)).err();
+        let named = refused.is_some_and(|e| e.to_string().contains("density"));
+        ensure(named, || format!("density {density} was not refused by name"))?;
+    }
+    let mut bad = dense.clone();
+    bad.data[7] = Complex64::new(f64::NAN, 0.0);
+    let refused =
+        SparseSpectralTensor::from_dense(&bad.to(device, DType::F32)?, &SparseOptions::density(0.5));
+    ensure(refused.is_err(), || "NaN was not refused".into())
+}
+
+fn blocks(device: &Device) -> Outcome {
+    let cases: [(&[usize], &[usize], &[usize]); 6] = [
+        (&[12, 10], &[3, 2], &[4, 5]),
+        (&[12, 10], &[11, 0], &[1, 10]),
+        (&[9], &[2], &[5]),
+        (&[4, 6, 5], &[1, 2, 0], &[2, 3, 5]),
+        (&[40, 64], &[7, 0], &[9, 64]),
+        (&[3, 4, 2, 5], &[0, 1, 1, 2], &[3, 2, 1, 3]),
+    ];
+    for (shape, start, len) in cases {
+        let w = Random::new(11).array(shape, DType::F32).to(device, DType::F32)?;
+        let sparse = SparseSpectralTensor::from_dense(&w, &SparseOptions::density(0.4))?;
+        let full = Array::from(&sparse.to_dense()?)?;
+        let want =
+            Array::from_fn(len, |i| full.at(&i.iter().zip(start).map(|(i, s)| i + s).collect::<Vec<_>>()));
+        // Of the norm of the whole: a block may be small.
+        let norm = (full.data.iter().map(|z| z.norm_sqr()).sum::<f64>()
+            / want.data.iter().map(|z| z.norm_sqr()).sum::<f64>())
+        .sqrt();
+        let eps = 8.0 * f64::from(f32::EPSILON) * (full.data.len() as f64).log2() * norm;
+        close_l2(format!("{shape:?} from {start:?} {len:?}"), &sparse.block(start, len)?, &want, eps)?;
+        let element = f64::from(sparse.element(start)?);
+        slices_close_l2("element", &[element.into()], &[full.at(start)], eps * norm * 10.0)
+            .or_else(|e| if (element - full.at(start).re).abs() < 1e-5 { Ok(()) } else { Err(e) })?;
+        ensure(sparse.block_cost(len).operations > 0, || "a block costs nothing".into())?;
+        let one = sparse.block_cost(&vec![1; shape.len()]);
+        ensure(one.operations <= sparse.block_cost(shape).operations, || "an element costs most".into())?;
+        ensure(sparse.element(shape).is_err(), || "an index past the end passed".into())?;
+        ensure(sparse.block(start, shape).is_err() || start.iter().all(|&s| s == 0), || "block".into())?;
+    }
+    let w = matrix(device, [30, 22], 40, ValueFormat::F32, 5)?;
+    let rows = w.rows(4, 3)?;
+    let full = dense(&w)?;
+    let want: Vec<Complex64> = full[4 * 22..7 * 22].iter().map(|&v| v.into()).collect();
+    slices_close_l2("rows of a matrix", &Array::from(&rows)?.data, &want, 1e-5)?;
+    slices_close_l2(
+        "to_dense of a matrix",
+        &Array::from(&w.to_dense()?)?.data,
+        &full.iter().map(|&v| v.into()).collect::<Vec<_>>(),
+        bound([30, 22]),
+    )
+}
+
+fn algebra(device: &Device) -> Outcome {
+    let all = SparseOptions::everything(ValueFormat::F32);
+    let shapes: [&[usize]; 5] = [&[7], &[8], &[12, 9], &[5, 4, 6], &[16, 16]];
+    for (i, shape) in shapes.into_iter().enumerate() {
+        for density in [0.1, 0.7] {
+            let make = |seed| -> Result<(SparseSpectralTensor, Array), Failure> {
+                let w = Random::new(seed).array(shape, DType::F32).to(device, DType::F32)?;
+                let sparse = SparseSpectralTensor::from_dense(&w, &SparseOptions::density(density))?;
+                let dense = Array::from(&sparse.to_dense()?)?;
+                Ok((sparse, dense))
+            };
+            let ((a, da), (b, db)) = (make(20 + i as u64)?, make(40 + i as u64)?);
+            let both = |f: fn(f64, f64) -> f64| {
+                let values: Vec<f64> = da.data.iter().zip(&db.data).map(|(x, y)| f(x.re, y.re)).collect();
+                Array::real(shape, values)
+            };
+            let eps = 2e-5;
+            close_l2(format!("{shape:?} sum"), &a.add(&b)?.to_dense()?, &both(|x, y| x + y), eps)?;
+            close_l2(format!("{shape:?} scaled"), &a.scale(-2.5)?.to_dense()?, &both(|x, _| -2.5 * x), eps)?;
+            close_l2(
+                format!("{shape:?} product"),
+                &a.multiply(&b, &all)?.to_dense()?,
+                &both(|x, y| x * y),
+                eps,
+            )?;
+            let want: f64 = both(|x, y| x * y).re().iter().sum();
+            let scale = a.norm()? * b.norm()?;
+            ensure((a.inner(&b)? - want).abs() <= 1e-6 * scale && scale > 0.0, || {
+                format!("{shape:?}: inner product {} instead of {want}", a.inner(&b).unwrap_or(f64::NAN))
+            })?;
+        }
+    }
+    for (m, k, n) in [(6, 8, 10), (5, 7, 9), (1, 6, 4), (8, 1, 8), (9, 12, 1)] {
+        let make = |seed, shape: [usize; 2]| -> Result<(SparseSpectralTensor, Array), Failure> {
+            let w = Random::new(seed).array(&shape, DType::F32).to(device, DType::F32)?;
+            let sparse = SparseSpectralTensor::from_dense(&w, &SparseOptions::density(0.6))?;
+            let dense = Array::from(&sparse.to_dense()?)?;
+            Ok((sparse, dense))
+        };
+        let ((a, da), (b, db)) = (make(1, [m, k])?, make(2, [k, n])?);
+        let product = a.matmul(&b, &all)?.to_dense()?;
+        let want = Array { shape: vec![m, n], data: reference::matmul(&da.data, &db.data, m, k, n) };
+        close_l2(format!("[{m}, {k}] [{k}, {n}]"), &product, &want, 2e-5)?;
+        ensure(a.matmul(&a, &all).is_err() || m == k, || "shapes that do not fit passed".into())?;
+    }
+    Ok(())
+}
+
+fn parts(device: &Device) -> Outcome {
+    for format in FORMATS {
+        let w = matrix(device, [30, 44], 300, format, 12)?;
+        let stored = w.parts();
+        let mut find = |name: &str| {
+            let part = stored.iter().find(|(n, _)| *n == name);
+            part.map(|(_, t)| t.clone()).ok_or_else(|| crate::Error::invalid("test", "part", name, "missing"))
+        };
+        let back = SparseSpectralMatrix::from_parts(device, [30, 44], format, &mut find)?;
+        ensure(back.coefficients()? == w.coefficients()?, || format!("{format:?}: other coefficients"))?;
+        ensure(back.bytes() == w.bytes() && w.bytes() > 0, || format!("{format:?}: other bytes"))?;
+        let per = (w.bytes() - 8 * w.row_offsets().len()) as f64 / w.count() as f64;
+        let most = match format {
+            ValueFormat::F32 => 10.0,
+            ValueFormat::F16 => 6.1,
+            ValueFormat::Log8 => 4.2,
+        };
+        ensure(per <= most, || format!("{format:?}: {per} bytes a coefficient"))?;
+    }
+    Ok(())
+}
+
+fn lying_parts(device: &Device) -> Outcome {
+    let (m, n) = (6, 8);
+    let good = || -> crate::Result<Vec<(&'static str, Tensor)>> {
+        Ok(vec![
+            ("row_offsets", Tensor::from_slice(device, &[0u32, 1, 3, 3, 4], &[5])?),
+            ("columns", Tensor::from_slice(device, &[0u16, 2, 7, 1], &[4])?),
+            ("values", Tensor::from_slice(device, &[1.0f32; 8], &[4, 2])?),
+        ])
+    };
+    let load = |parts: Vec<(&'static str, Tensor)>| {
+        SparseSpectralMatrix::from_parts(device, [m, n], ValueFormat::F32, &mut |name| {
+            let part = parts.iter().find(|(n, _)| *n == name);
+            part.map(|(_, t)| t.clone()).ok_or_else(|| crate::Error::invalid("test", "part", name, "missing"))
+        })
+    };
+    load(good()?)?;
+    let offsets = |v: &[u32]| Tensor::from_slice(device, v, &[v.len()]);
+    let columns = |v: &[u16]| Tensor::from_slice(device, v, &[v.len()]);
+    let lies: Vec<(&'static str, Tensor)> = vec![
+        ("row_offsets", offsets(&[0, 1, 3, 3])?),
+        ("row_offsets", offsets(&[1, 1, 3, 3, 4])?),
+        ("row_offsets", offsets(&[0, 3, 1, 3, 4])?),
+        ("row_offsets", offsets(&[0, 1, 3, 3, 5])?),
+        ("row_offsets", offsets(&[0, 1, 3, 3, u32::MAX])?),
+        ("row_offsets", Tensor::from_slice(device, &[0.0f32; 5], &[5])?),
+        ("columns", columns(&[0, 2, 8, 1])?),
+        ("columns", columns(&[0, 7, 2, 1])?),
+        ("columns", columns(&[0, 2, 2, 1])?),
+        ("columns", columns(&[0, 2, 7])?),
+        ("columns", Tensor::from_slice(device, &[0u32, 2, 7, 1], &[4])?),
+        ("values", Tensor::from_slice(device, &[1.0f32; 8], &[8])?),
+        ("values", Tensor::from_slice(device, &[1.0f32, 1.0, f32::NAN, 1.0, 1.0, 1.0, 1.0, 1.0], &[4, 2])?),
+        ("values", Tensor::from_slice(device, &[1u8; 8], &[4, 2])?),
+    ];
+    for (i, (name, lie)) in lies.into_iter().enumerate() {
+        let mut parts = good()?;
+        parts.iter_mut().filter(|(n, _)| *n == name).for_each(|part| part.1 = lie.clone());
+        ensure(load(parts).is_err(), || format!("lie {i} about {name} passed"))?;
+        let mut parts = good()?;
+        parts.retain(|(n, _)| *n != name);
+        ensure(load(parts).is_err(), || format!("{name} was not missed"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Vectors of `f32` for the kernels that have to keep their sums in registers.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+use fft_core::{bf16, f16};
+
+use crate::elementwise::Storage;
+
+/// A register of `f32`. Only values of the level that [`super::dispatch`] chose exist, so its instructions are there.
+pub(crate) trait Vector: Copy {
+    /// Numbers in it.
+    const LANES: usize;
+    /// The same number everywhere.
+    fn splat(x: f32) -> Self;
+    /// Reads [`LANES`](Self::LANES) numbers.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load(p: *const f32) -> Self;
+    /// Reads and widens.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_bf16(p: *const bf16) -> Self;
+    /// Reads and widens.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_f16(p: *const f16) -> Self;
+    /// Writes them.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store(self, p: *mut f32);
+    /// `self * b + c`.
+    fn fma(self, b: Self, c: Self) -> Self;
+    /// The sum of all, in an order that depends on the level alone.
+    fn sum(self) -> f32;
+}
+
+/// Eight numbers that the compiler maps to what the architecture has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable([f32; 8]);
+
+impl Vector for Portable {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self([x; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: promised by the caller; an array of `f32` is aligned as one.
+        Self(unsafe { p.cast::<[f32; 8]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { p.cast::<[bf16; 8]>().read() }.map(bf16::wide::<super::Baseline>))
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(p: *const f16) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { p.cast::<[f16; 8]>().read() }.map(f16::wide::<super::Baseline>))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: promised by the caller.
+        unsafe { p.cast::<[f32; 8]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| super::fma::<super::Baseline>(self.0[i], b.0[i], c.0[i])))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+}
+
+/// An AVX register.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Vector256(__m256);
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for Vector256 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        // SAFETY: the type exists at levels with AVX2, FMA and F16C only (so for every block of this implementation).
+        Self(unsafe { _mm256_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: readable as promised by the caller.
+        Self(unsafe { _mm256_loadu_ps(p) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> Self {
+        // SAFETY: readable as promised by the caller.
+        unsafe {
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(p: *const f16) -> Self {
+        // SAFETY: readable as promised by the caller.
+        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: writable as promised by the caller.
+        unsafe { _mm256_storeu_ps(p, self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        // SAFETY: as in `splat`.
+        Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: as in `splat`.
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+}
+
+/// An AVX-512 register.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Vector512(__m512);
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for Vector512 {
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        // SAFETY: the type exists at levels with AVX-512 F and BW only (so for every block of this implementation).
+        Self(unsafe { _mm512_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: readable as promised by the caller.
+        Self(unsafe { _mm512_loadu_ps(p) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> Self {
+        // SAFETY: readable as promised by the caller.
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(p: *const f16) -> Self {
+        // SAFETY: readable as promised by the caller.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: writable as promised by the caller.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        // SAFETY: as in `splat`.
+        Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: as in `splat`.
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+}
