@@ -123,3 +123,20 @@ fn part(parts: &[(&'static str, crate::Tensor)], name: &str) -> crate::Result<cr
         .map(|p| p.1.clone())
         .ok_or_else(|| crate::Error::invalid("part", "name", name, "there is no such part"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_paths_and_unique() {
+        let cases = cases();
+        for (i, case) in cases.iter().enumerate() {
+            assert!(cases[..i].iter().all(|other| other.name != case.name), "{} is there twice", case.name);
+            assert!(!case.covers.is_empty(), "{} covers nothing", case.name);
+            let (group, name) = case.name.split_once("::").unwrap_or_default();
+            let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            assert!(plain(group) && plain(name), "{} is not group::name", case.name);
+        }
+    }
+}

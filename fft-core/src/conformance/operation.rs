@@ -105,15 +105,7 @@ const _: () = assert!(
 const _: () = {
     let mut i = 0;
     while i < Operation::ALL.len() {
-        let awaited = matches!(
-            Operation::ALL[i],
-            Operation::SparseSpectralProduct
-                | Operation::BlockCirculantProduct
-                | Operation::RotatedProduct
-                | Operation::LogSpectrumProduct
-                | Operation::Log8Decode
-                | Operation::Log8Encode
-        );
+        let awaited = matches!(Operation::ALL[i], Operation::SparseSpectralProduct);
         assert!(
             awaited || is_covered(Operation::ALL[i], GROUPS),
             "an operation of SpectralBackend has no conformance case"
