@@ -1,2 +1,7 @@
-//! d
-fn main() {}
+//! The command line `fft-tensor`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}
