@@ -29,6 +29,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("sparse::algebra_against_dense", NONE, algebra),
     Case::new("sparse::parts_round_trip", NONE, parts),
     Case::new("sparse::lying_parts_are_refused", NONE, lying_parts),
+    Case::new("sparse::coefficient_gradient_by_differences", NONE, gradient),
 ];
 
 fn bound(shape: [usize; 2]) -> f64 {
@@ -423,6 +424,34 @@ fn lying_parts(device: &Device) -> Outcome {
         let mut parts = good()?;
         parts.retain(|(n, _)| *n != name);
         ensure(load(parts).is_err(), || format!("{name} was not missed"))?;
+    }
+    Ok(())
+}
+
+/// The loss is linear in the coefficients, so that differences of any size are exact but for rounding.
+fn gradient(device: &Device) -> Outcome {
+    for (m, n) in [(6, 8), (5, 7), (1, 9), (8, 1)] {
+        let w = matrix(device, [m, n], 9, ValueFormat::F32, 31)?;
+        let x = Random::new(32).array(&[2, 3, n], DType::F32);
+        let dy = Random::new(33).array(&[2, 3, m], DType::F32);
+        let (positions, values) = w.coefficients()?;
+        let loss = |at: usize, change: Complex64| -> f64 {
+            let changed: Vec<_> = (0..values.len())
+                .map(|i| {
+                    let c = Complex64::new(values[i].re.into(), values[i].im.into());
+                    let p = positions[i] as usize;
+                    (p / n, p % n, if i == at { c + change } else { c })
+                })
+                .collect();
+            let y = oracle(&reference::half_plane_matrix(m, n, &changed), [m, n], &x, false);
+            y.data.iter().zip(&dy.data).map(|(y, g)| y.re * g.re).sum()
+        };
+        let difference = |at, step: Complex64| (loss(at, step) - loss(at, -step)) / 2.0;
+        let want: Vec<Complex64> = (0..values.len())
+            .map(|at| Complex64::new(difference(at, 1.0.into()), difference(at, Complex64::i())))
+            .collect();
+        let got = w.coefficient_gradient(&x.to(device, DType::F32)?, &dy.to(device, DType::F32)?)?;
+        slices_close_l2(format!("[{m}, {n}]"), &Array::from(&got)?.data, &want, 2.0 * bound([m, n]))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod rotation;
 mod selection;
 mod sparse_algebra;
 mod sparse_file;
+mod sparse_gradient;
 mod sparse_matrix;
 mod sparse_tensor;
 mod streaming;

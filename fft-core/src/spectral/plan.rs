@@ -40,13 +40,13 @@ pub struct CostModel {
 impl Default for CostModel {
     fn default() -> Self {
         Self {
-            transform: 0.08,
-            coefficient_single: 0.3,
-            coefficient_batched: 0.1,
+            transform: 0.06,
+            coefficient_single: 0.35,
+            coefficient_batched: 0.11,
             fold: 2.5,
-            densify: 0.15,
+            densify: 0.3,
             dense_read: 0.12,
-            dense_product: 0.012,
+            dense_product: 0.025,
         }
     }
 }

@@ -78,7 +78,7 @@ impl SparseSpectralTensor {
     /// ([`Amount::Density`](crate::spectral::Amount::Density) of 1: everything).
     ///
     /// The product's spectrum is the circular convolution of the spectra: `c d` at `k + l` and `c conj(d)` at `k - l`, halved. With
-    /// few coefficients that is what runs; when their pairs outnumber the work of transforming, the dense tensors are
+    /// few coefficients that is what runs; when their pairs outnumber an eighth of the elements, the dense tensors are
     /// multiplied instead.
     ///
     /// # Errors
@@ -90,7 +90,8 @@ impl SparseSpectralTensor {
         let half = self.half_spectrum();
         let total = half.total() as f64;
         let pairs = self.count() as f64 * other.count() as f64;
-        if pairs > total * total.log2().max(1.0) || 2.0 * pairs > f64::from(u32::MAX) {
+        // The pairs are held at once, so they are also to be few beside the elements.
+        if pairs > (total / 8.0).max(4096.0) || 2.0 * pairs > f64::from(u32::MAX) {
             return Self::from_dense(&self.to_dense()?.mul(&other.to_dense()?)?, options);
         }
         let (a, b) = (self.pairs()?, other.pairs()?);
