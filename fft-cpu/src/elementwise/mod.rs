@@ -7,7 +7,6 @@ mod lanes;
 mod map;
 pub(crate) mod math;
 mod select;
-mod transposed;
 mod unary;
 
 pub(crate) use binary::binary;

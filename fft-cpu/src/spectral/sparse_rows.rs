@@ -75,8 +75,8 @@ mod avx2 {
     pub(super) unsafe fn dot<C: Column>(columns: &[C], values: &[f32], x: &[Complex32]) -> Complex32 {
         let (x, at) = (x.as_ptr().cast::<f64>(), columns.as_ptr());
         let (c, n) = (values.as_ptr(), columns.len());
-        // SAFETY (of all that follows): positions are below `n` and columns below the length of `x`, and the instructions
-        // are enabled, as promised by the caller.
+        // SAFETY: positions are below `n` and columns below the length of `x`, and the instructions are enabled, as promised
+        // by the caller.
         let one = |i: usize| unsafe { x.add((*at.add(i)).at()) };
         // SAFETY: see above.
         let four = |i: usize| unsafe {
@@ -126,6 +126,48 @@ mod avx2 {
             Complex32::new(out[0], out[1])
         }
     }
+
+    /// As [`super::scatter`].
+    ///
+    /// # Safety
+    /// The machine has AVX2 and FMA, `values` has two numbers a column, and columns are below the length of `q`.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn scatter<C: Column>(
+        columns: &[C],
+        values: &[f32],
+        y: Complex32,
+        q: &mut [Complex32],
+    ) {
+        let (q, at, c, n) = (q.as_mut_ptr().cast::<f64>(), columns.as_ptr(), values.as_ptr(), columns.len());
+        // SAFETY: positions are below `n` and columns below the length of `q`, and the instructions are enabled, as promised
+        // by the caller. Columns of a row differ, so that no sum is read before the one before it is written.
+        unsafe {
+            let add = |i: usize, products: __m128| {
+                let q = q.add((*at.add(i)).at());
+                let sum = _mm_add_ps(_mm_castpd_ps(_mm_load_sd(q)), products);
+                _mm_store_sd(q, _mm_castps_pd(sum));
+            };
+            let (re, im) = (_mm256_set1_ps(y.re), _mm256_set1_ps(y.im));
+            let mut i = 0;
+            while i + 4 <= n {
+                let c = _mm256_loadu_ps(c.add(2 * i));
+                let crossed = _mm256_mul_ps(_mm256_permute_ps::<0xb1>(c), im);
+                let products = _mm256_fmaddsub_ps(c, re, crossed);
+                let (low, high) = (_mm256_castps256_ps128(products), _mm256_extractf128_ps::<1>(products));
+                add(i, low);
+                add(i + 1, _mm_movehl_ps(low, low));
+                add(i + 2, high);
+                add(i + 3, _mm_movehl_ps(high, high));
+                i += 4;
+            }
+            while i < n {
+                let c = _mm_castpd_ps(_mm_load_sd(c.add(2 * i).cast()));
+                let crossed = _mm_mul_ps(_mm_permute_ps::<0xb1>(c), _mm256_castps256_ps128(im));
+                add(i, _mm_fmaddsub_ps(c, _mm256_castps256_ps128(re), crossed));
+                i += 1;
+            }
+        }
+    }
 }
 
 /// `q[v] += sum_u c[u, v] conj(Y[u])` over some rows `u`.
@@ -152,15 +194,24 @@ impl<C: Column> Kernel for RowScatters<'_, C> {
             let row = self.rows.row(u);
             let mut at = row.start;
             while let Some((columns, values)) = self.rows.piece(&mut at, row.end, &mut decoded) {
-                for (&column, c) in columns.iter().zip(values.chunks_exact(2)) {
-                    let column = column.at();
-                    debug_assert!(column < out.len());
-                    // SAFETY: columns of a matrix are below its number of columns, and `out` has that many.
-                    let q = unsafe { out.get_unchecked_mut(column) };
-                    q.re += c[0] * y.re - c[1] * y.im;
-                    q.im += c[0] * y.im + c[1] * y.re;
-                }
+                scatter::<L, C>(columns, values, y, out);
             }
         }
+    }
+}
+
+/// `q[column] += c y` for each coefficient `c`.
+#[inline(always)]
+fn scatter<L: Level, C: Column>(columns: &[C], values: &[f32], y: Complex32, q: &mut [Complex32]) {
+    assert_eq!(values.len(), 2 * columns.len());
+    #[cfg(target_arch = "x86_64")]
+    if L::FMA {
+        // SAFETY: levels with FMA on this architecture have AVX2; columns are below the length of `q`.
+        return unsafe { avx2::scatter(columns, values, y, q) };
+    }
+    for (&column, c) in columns.iter().zip(values.chunks_exact(2)) {
+        let q = &mut q[column.at()];
+        q.re += c[0] * y.re - c[1] * y.im;
+        q.im += c[0] * y.im + c[1] * y.re;
     }
 }

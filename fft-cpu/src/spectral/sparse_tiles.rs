@@ -56,20 +56,26 @@ pub(super) fn run<C: Column>(
         Sums::Scatters { spectra } => (spectra.len(), (m / 2 + 1) * width, (n / 2 + 1) * width),
     };
     assert!(have >= spectra && out.len() >= need && range.end <= rows.planes(), "a tile is too small");
-    // SAFETY (of each call): the machine has the instructions, and a tile row is as many registers as the kernel says; the
+    // What makes each call sound: the machine has the instructions, and a tile row is as many registers as the kernel says; the
     // lengths were checked above.
     match (machine(), width) {
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx512, 32) => unsafe { avx512::<C, 4>(rows, range, sums, out) },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx512, 16) => unsafe { avx512::<C, 2>(rows, range, sums, out) },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx512, 8) => unsafe { avx512::<C, 1>(rows, range, sums, out) },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx512 | Machine::Avx2, 4) => unsafe { avx2::<C, 1>(rows, range, sums, out) },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx2, 16) => unsafe { avx2::<C, 4>(rows, range, sums, out) },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Machine::Avx2, 8) => unsafe { avx2::<C, 2>(rows, range, sums, out) },
         // SAFETY: as above.
         (_, 8) => unsafe { tile::<Portable, C, 4>(rows, range, sums, out) },

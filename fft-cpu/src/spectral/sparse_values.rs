@@ -174,8 +174,11 @@ fn log8(code: u8, max: f32, step: f32) -> f32 {
     // The product with the upper half of the step's digits is exact, so that the fraction below is accurate.
     let high = f32::from_bits(step.to_bits() & 0xffff_0000);
     let exponent = steps * high;
-    let whole = (exponent - 0.5) as i32;
-    let x = ((exponent - whole as f32) + steps * (step - high)) * std::f32::consts::LN_2;
+    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits: a conversion that every machine vectorises.
+    const ROUND: f32 = 12_582_912.0;
+    let rounded = exponent + ROUND;
+    let whole = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let x = ((exponent - (rounded - ROUND)) + steps * (step - high)) * std::f32::consts::LN_2;
     // Taylor's polynomial of e^x: |x| <= 0.35, so that what is cut off is below 6e-9.
     let mut e = 1.0 / 5040.0;
     for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
