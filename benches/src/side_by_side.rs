@@ -7,12 +7,12 @@ pub struct Contestant<'a> {
     /// What it is called in tables.
     pub name: String,
     /// One run of it.
-    pub run: Box<dyn FnMut() + 'a>,
+    pub run: Box<dyn FnMut() + Send + 'a>,
 }
 
 impl<'a> Contestant<'a> {
     /// A contestant from a closure.
-    pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
+    pub fn new(name: impl Into<String>, run: impl FnMut() + Send + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
 }
