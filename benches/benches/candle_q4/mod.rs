@@ -10,7 +10,7 @@ use candle_transformers::models::llama::{Config, LlamaConfig};
 use candle_transformers::utils::repeat_kv;
 
 /// The model's configuration in candle's terms.
-pub fn config(dir: &Path) -> std::result::Result<Config, Box<dyn std::error::Error>> {
+pub(crate) fn config(dir: &Path) -> std::result::Result<Config, Box<dyn std::error::Error>> {
     // Candle reads the older style, whose defaults are this model's rotary settings.
     let config: LlamaConfig = serde_json::from_slice(&std::fs::read(dir.join("config.json"))?)?;
     Ok(config.into_config(false))
@@ -29,9 +29,9 @@ struct Layer {
 }
 
 /// Keys and values of each layer.
-pub type Cache = Vec<Option<(Tensor, Tensor)>>;
+pub(crate) type Cache = Vec<Option<(Tensor, Tensor)>>;
 
-pub struct Model {
+pub(crate) struct Model {
     config: Config,
     embedding: Tensor,
     layers: Vec<Layer>,
@@ -42,7 +42,7 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn load(dir: &Path) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn load(dir: &Path) -> std::result::Result<Self, Box<dyn std::error::Error>> {
         let config = config(dir)?;
         let file = std::fs::read(dir.join("model.safetensors"))?;
         let vb = VarBuilder::from_buffered_safetensors(file, DType::F32, &Device::Cpu)?;
@@ -85,12 +85,12 @@ impl Model {
         })
     }
 
-    pub fn new_cache(&self) -> Cache {
+    pub(crate) fn new_cache(&self) -> Cache {
         vec![None; self.layers.len()]
     }
 
     /// The most likely token after `ids`, which begin at `position`.
-    pub fn next(&self, ids: &[u32], position: usize, cache: &mut Cache) -> Result<u32> {
+    pub(crate) fn next(&self, ids: &[u32], position: usize, cache: &mut Cache) -> Result<u32> {
         let eps = self.config.rms_norm_eps as f32;
         let t = ids.len();
         let mut x = self.embedding.embedding(&Tensor::new(ids, &Device::Cpu)?)?.unsqueeze(0)?;
