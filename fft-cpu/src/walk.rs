@@ -61,8 +61,8 @@ impl<const N: usize> Walk<N> {
         for (n, strides) in self.outer.iter().rev() {
             let index = (row % n) as isize;
             row /= n;
-            for i in 0..N {
-                at[i] += index * strides[i];
+            for (at, stride) in at.iter_mut().zip(strides) {
+                *at += index * stride;
             }
         }
         at
@@ -88,8 +88,8 @@ impl<const N: usize> Walk<N> {
             let (row, piece) = (index / tasks.pieces, index % tasks.pieces);
             let from = piece * tasks.piece;
             let mut at = self.row(row);
-            for i in 0..N {
-                at[i] += from as isize * self.strides[i];
+            for (at, stride) in at.iter_mut().zip(self.strides) {
+                *at += from as isize * stride;
             }
             f(at, tasks.piece.min(self.len - from));
             return;

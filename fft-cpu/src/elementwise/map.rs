@@ -20,6 +20,11 @@ macro_rules! plain {
 plain!(u8 => u8, i8 => u8, u16 => u16, f16 => u16, bf16 => u16, u32 => u32, f32 => u32, u64 => u64, i64 => u64,
     f64 => u64, Complex32 => u64, Complex64 => Complex64);
 
+/// A kernel of two operands.
+type Kernel2<'a, A, B, D> = dyn Fn(&[A], &[B], &mut [D]) + Sync + 'a;
+/// A kernel of three operands.
+type Kernel3<'a, C, T> = dyn Fn(&[C], &[T], &[T], &mut [T]) + Sync + 'a;
+
 /// Elements of a task.
 const TASK: usize = 1 << 15;
 
@@ -146,7 +151,7 @@ fn walk2<A: Pod + Send + Sync, B: Pod + Send + Sync, D: Pod + Send + Sync>(
     cost: usize,
     (a, b): (View<'_>, View<'_>),
     mut dst: ViewMut<'_>,
-    kernel: &(dyn Fn(&[A], &[B], &mut [D]) + Sync),
+    kernel: &Kernel2<'_, A, B, D>,
 ) -> Result<()> {
     let walk = Walk::new([a.layout, b.layout, dst.layout]);
     let (a, b) = (elements::<A>(op, &a)?, elements::<B>(op, &b)?);
@@ -178,7 +183,7 @@ pub(crate) fn map3<C: Pod + Send + Sync, T: Pod + Send + Sync>(
     threads: &Threads,
     (c, a, b): (View<'_>, View<'_>, View<'_>),
     mut dst: ViewMut<'_>,
-    kernel: &(dyn Fn(&[C], &[T], &[T], &mut [T]) + Sync),
+    kernel: &Kernel3<'_, C, T>,
 ) -> Result<()> {
     let walk = Walk::new([c.layout, a.layout, b.layout, dst.layout]);
     let c = elements::<C>(op, &c)?;

@@ -108,7 +108,7 @@ impl Real for f64 {
 /// `1.5 * 2^23`: adding it leaves the nearest integer in the low bits.
 const ROUNDING: f32 = 12_582_912.0;
 // ln 2 in two parts; the first has few enough bits that its products with exponents are exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// `2^n` by its bits, for `-126 <= n <= 127`.
@@ -168,16 +168,22 @@ pub(crate) fn erf<L: Level>(x: f32) -> f32 {
     let a = clamp(x.abs(), 0.0, 4.0);
     let t = a * a;
     let mut small = -9.667_045e-6;
-    for c in
-        [1.126_595_9e-4, -8.484_08e-4, 5.221_032e-3, -0.026_865_43, 0.112_837_825, -0.376_126_38, 1.128_379_2]
-    {
+    for c in [
+        1.126_595_9e-4,
+        -8.484_08e-4,
+        5.221_032e-3,
+        -0.026_865_43,
+        0.112_837_83,
+        -0.376_126_38,
+        std::f32::consts::FRAC_2_SQRT_PI,
+    ] {
         small = fma::<L>(small, t, c);
     }
     let mut log = 1.637_151_4e-6;
     for c in [
-        -4.605_804_3e-5,
+        -4.605_804e-5,
         5.968_056_3e-4,
-        -4.759_596_3e-3,
+        -0.004_759_596,
         0.026_421_137,
         -0.110_080_08,
         -0.631_826_05,

@@ -131,7 +131,7 @@ impl Job<'_> {
             })
             .collect();
         let team = self.threads.team(count * pieces, count * m.div_ceil(2) * n * k / 8);
-        team.run(count * pieces, &|task, _| {
+        team.run(count * pieces, |task, _| {
             let ([_, at_b, at_d], Start(x)) = starts[task / pieces];
             let from = task % pieces * piece;
             let len = piece.min(n - from);

@@ -70,6 +70,7 @@ impl<T: Storage> Kernel for Dots<T> {
 impl<T: Storage> Dots<T> {
     /// `M` rows of `x` (the last repeated when there are fewer) by `R` rows of `w` from `j`, `U` registers at a time.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "several arrays of registers are indexed in step")]
     unsafe fn block<L: Level, const M: usize, const R: usize, const U: usize>(&self, j: usize) {
         let lanes = L::V::LANES;
         let (x_pitch, last) = (self.x_pitch, self.m - 1);
@@ -104,8 +105,8 @@ impl<T: Storage> Dots<T> {
             for i in 0..M.min(self.m) {
                 for r in 0..R {
                     let mut total = acc[i][r][0];
-                    for u in 1..U {
-                        total = total.fma(one, acc[i][r][u]);
+                    for &more in &acc[i][r][1..] {
+                        total = total.fma(one, more);
                     }
                     let mut sum = total.sum();
                     for rest in at..self.k {
