@@ -11,7 +11,7 @@ use fft_core::{
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
-use crate::spectral::{circulant, rotated};
+use crate::spectral::{circulant, log8, rotated};
 use crate::threads::Threads;
 use crate::{elementwise, indexing, matmul, network, reduction, simd, spectral};
 
@@ -191,6 +191,10 @@ impl SpectralBackend for CpuBackend {
         transpose: bool,
     ) -> Result<Tensor> {
         circulant::product(self.fourier_context(), &self.circulant_bases, w, x, transpose)
+    }
+
+    fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
+        log8::decode(&self.threads, codes, ranges, group)
     }
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {

@@ -111,6 +111,7 @@ fn what_is_not_finite_passes_through() {
     data[3] = f32::NAN;
     let x = Tensor::from_slice(&device, &data, &[2, 8]).unwrap();
     let s: Vec<Complex32> = x.rfft(1, None, Norm::Backward).unwrap().to_vec().unwrap();
-    assert!(s[..5].iter().all(|z| z.re.is_nan()));
+    // One part may stay finite: where the twiddle is a quarter turn, the other part alone takes the number.
+    assert!(s[..5].iter().all(|z| z.re.is_nan() || z.im.is_nan()));
     assert!(s[5..].iter().all(|z| z.re.is_finite() && z.im.is_finite()));
 }

@@ -4,6 +4,7 @@ use fft_core::{Complex32, Complex64, DType, Error, Result, View, ViewMut, bf16, 
 
 use super::half_precision::{narrow, widen};
 use super::map::{Plain, map0, map1};
+use super::transposed;
 use crate::threads::Threads;
 
 /// A number that converts to the others by the rules of `SpectralBackend::copy`.
@@ -123,6 +124,17 @@ macro_rules! with_type {
 pub(crate) fn copy(threads: &Threads, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
     const OP: &str = "copy";
     if src.dtype == dst.dtype {
+        if src.layout.shape() == dst.layout.shape()
+            && let Some(axes) = transposed::axes(&src, &dst)
+        {
+            return match src.dtype.size() {
+                1 => transposed::copy::<u8>(threads, src, dst, axes),
+                2 => transposed::copy::<u16>(threads, src, dst, axes),
+                4 => transposed::copy::<u32>(threads, src, dst, axes),
+                8 => transposed::copy::<u64>(threads, src, dst, axes),
+                _ => transposed::copy::<Complex64>(threads, src, dst, axes),
+            };
+        }
         return match src.dtype.size() {
             1 => map1(OP, threads, 2, src, dst, same::<u8>),
             2 => map1(OP, threads, 2, src, dst, same::<u16>),

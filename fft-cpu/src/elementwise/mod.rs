@@ -7,6 +7,7 @@ mod lanes;
 mod map;
 pub(crate) mod math;
 mod select;
+mod transposed;
 mod unary;
 
 pub(crate) use binary::binary;

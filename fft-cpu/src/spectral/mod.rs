@@ -1,6 +1,7 @@
 //! Kernels of the spectral matrix codecs, overriding their compositions in `fft_core::compose`.
 
 pub(crate) mod circulant;
+pub(crate) mod log8;
 pub(crate) mod rotated;
 mod sparse;
 mod sparse_lanes;
