@@ -220,7 +220,8 @@ fn log8(code: u8, max: f32, step: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits: a conversion that every machine vectorises.
     const ROUND: f32 = 12_582_912.0;
     let rounded = exponent + ROUND;
-    let whole = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    // What is smaller than the limit is 0 in single precision, and its halves would not be normal powers of two.
+    let whole = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32).max(-252);
     let x = ((exponent - (rounded - ROUND)) + steps * (step - high)) * std::f32::consts::LN_2;
     // Taylor's polynomial of e^x: |x| <= 0.35, so that what is cut off is below 6e-9.
     let mut e = 1.0 / 5040.0;
