@@ -4,7 +4,8 @@
 //! line with a plan and scratch made beforehand, on one thread. Ours allocates its result, as a user sees it.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use fft_benches::pairs::{Table, compare, measuring, noise, tables_only};
+use fft_benches::pairs::{Table, compare};
+use fft_benches::{measuring, numbers, tables_only};
 use fft_core::{Complex32, Device, Norm, Tensor};
 use fft_cpu::{CpuOptions, device};
 use realfft::RealFftPlanner;
@@ -21,7 +22,7 @@ fn complex(n: usize, lines: usize) -> (Vec<Complex32>, impl FnMut(&[Complex32]))
     let plan = FftPlanner::new().plan_fft_forward(n);
     let mut scratch = vec![Complex32::default(); plan.get_inplace_scratch_len()];
     let mut out = vec![Complex32::default(); n * lines];
-    let data = noise(2 * n * lines, 1).chunks_exact(2).map(|z| Complex32::new(z[0], z[1])).collect();
+    let data = numbers(2 * n * lines, 1).chunks_exact(2).map(|z| Complex32::new(z[0], z[1])).collect();
     (data, move |data| {
         out.copy_from_slice(data);
         plan.process_with_scratch(&mut out, &mut scratch);
@@ -34,7 +35,7 @@ fn real(n: usize, lines: usize) -> (Vec<f32>, impl FnMut(&[f32])) {
     let mut scratch = plan.make_scratch_vec();
     let mut line = plan.make_input_vec();
     let mut out = vec![Complex32::default(); (n / 2 + 1) * lines];
-    (noise(n * lines, 2), move |data| {
+    (numbers(n * lines, 2), move |data| {
         for (x, y) in data.chunks_exact(n).zip(out.chunks_exact_mut(n / 2 + 1)) {
             line.copy_from_slice(x);
             plan.process_with_scratch(&mut line, y, &mut scratch).expect("the lengths are the plan's");
