@@ -144,6 +144,10 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         work();
     }
 
+    /// Gives memory that is kept for reuse back to the system; live tensors are untouched. For work whose tensors have many
+    /// different sizes, such as a conversion. The default keeps nothing and does nothing.
+    fn trim(&self) {}
+
     /// Transforms along several axes, one [`fft`](Self::fft) an axis unless the backend knows better. R2C transforms the last of
     /// `axes` first, C2R transforms it last. See [`compose::fft_nd`].
     fn fft_nd(&self, specs: &[FftSpec], x: &Tensor) -> Result<Tensor> {

@@ -201,6 +201,10 @@ impl SpectralBackend for CpuBackend {
         rotated::product(self.fourier_context(), w, x)
     }
 
+    fn trim(&self) {
+        self.pool.trim();
+    }
+
     fn scope(&self, work: &mut (dyn FnMut() + Send)) {
         self.threads.scope(work);
     }

@@ -23,6 +23,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("memory::accounting", &[Operation::Memory], accounting),
     Case::new("memory::limit", &[Operation::Memory, Operation::Alloc], limit),
     Case::new("memory::nothing_leaks_from_failures", &[Operation::Memory], failures_leak_nothing),
+    Case::new("memory::trim", &[Operation::Trim], trim),
     Case::new("memory::steady_state", &[Operation::CacheStats], steady_state),
 ];
 
@@ -71,6 +72,19 @@ fn scope(device: &Device) -> Outcome {
     let product = inside.ok_or_else(|| Failure::new("the work was not done"))??;
     let got = product.to_vec::<f32>()?;
     ensure(calls == 1 && got.iter().all(|&v| v == 256.0), || format!("{calls} calls, {}", got[0]))
+}
+
+fn trim(device: &Device) -> Outcome {
+    let live = Tensor::full(device, &[300, 7], DType::F32, 2.0)?;
+    let before = device.memory().usage();
+    drop(Tensor::full(device, &[1 << 16], DType::F32, 1.0)?);
+    device.trim();
+    let after = device.memory().usage();
+    ensure(before.in_use == after.in_use, || {
+        format!("{} bytes in use became {}", before.in_use, after.in_use)
+    })?;
+    let got = live.add(&live)?.to_vec::<f32>()?;
+    ensure(got.iter().all(|&v| v == 4.0), || format!("2 + 2 is {} after the call", got[0]))
 }
 
 fn transfers(device: &Device) -> Outcome {

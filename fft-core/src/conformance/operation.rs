@@ -29,7 +29,7 @@ operations! {
     Info => "info", Memory => "memory", CacheStats => "cache_stats", Supports => "supports", Alloc => "alloc",
     Adopt => "adopt", Upload => "upload", Download => "download", Synchronize => "synchronize", Copy => "copy",
     Fill => "fill", Gather => "gather", Scatter => "scatter", Unary => "unary", Binary => "binary",
-    Select => "select", Reduce => "reduce", Matmul => "matmul", Fft => "fft", Scope => "scope", FftNd => "fft_nd",
+    Select => "select", Reduce => "reduce", Matmul => "matmul", Fft => "fft", Scope => "scope", Trim => "trim", FftNd => "fft_nd",
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",
     SparseSpectralProduct => "sparse_spectral_product", BlockCirculantProduct => "block_circulant_product",

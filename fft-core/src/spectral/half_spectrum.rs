@@ -2,7 +2,7 @@
 
 use num_complex::{Complex32, Complex64};
 
-use crate::{Direction, Error, FftKind, FftSpec, Result, Tensor};
+use crate::{Device, Direction, Error, FftKind, FftSpec, Result, Tensor};
 
 /// The most axes that a spectral tensor may have.
 pub const MAX_RANK: usize = 8;
@@ -205,6 +205,46 @@ pub(crate) fn half_spectrum(op: &'static str, w: &Tensor, half: &HalfSpectrum) -
         return Err(Error::invalid(op, "tensor", format_args!("{:?}", w.shape()), reason));
     }
     Ok(out)
+}
+
+/// The real tensor of which `spectrum` is the half spectrum `[k0 <= n0 / 2, ..]`, row-major, `F32`: the inverse of [`half_spectrum`], as a C2R
+/// transform along the first axis takes it (planes that are not their own mirror count twice; of the others the real part is taken).
+///
+/// It is computed in the given memory and in blocks: at its peak the result and the spectrum are all that is held.
+///
+/// # Errors
+/// Memory and device errors.
+pub(crate) fn dense_from_planes(
+    device: &Device,
+    half: &HalfSpectrum,
+    mut spectrum: Vec<Complex32>,
+) -> Result<Tensor> {
+    let (n0, planes, rest) = (half.shape[0], half.planes(), half.rest);
+    if half.shape.len() > 1 {
+        let height = (BLOCK_ELEMENTS / rest).clamp(1, planes);
+        let axes: Vec<usize> = (1..half.shape.len()).collect();
+        for block in spectrum.chunks_mut(height * rest) {
+            let mut shape = half.shape.clone();
+            shape[0] = block.len() / rest;
+            let planes = Tensor::from_slice(device, block, &shape)?;
+            planes.ifftn(&axes, None, crate::Norm::Backward)?.read_into(block)?;
+        }
+    }
+    let mut out = Tensor::zeros(device, &[n0, rest], crate::DType::F32)?;
+    let width = (BLOCK_ELEMENTS / planes).clamp(1, rest);
+    let mut block = Vec::with_capacity(planes * width);
+    let scale = 1.0 / n0 as f64;
+    let spec = FftSpec { kind: FftKind::C2R, direction: Direction::Inverse, axis: 0, n: n0, scale };
+    for start in (0..rest).step_by(width) {
+        let width = width.min(rest - start);
+        block.clear();
+        for plane in spectrum.chunks_exact(rest) {
+            block.extend_from_slice(&plane[start..start + width]);
+        }
+        let columns = Tensor::from_slice(device, &block, &[planes, width])?;
+        out.assign(1, start, &columns.fft_primitive(spec)?)?;
+    }
+    out.reshape(&half.shape)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The whole spectrum of a real matrix in log8.
 
 use crate::spectral::dense::{block_rows, check_matrix, host_rows};
+use crate::spectral::half_spectrum::{HalfSpectrum, dense_from_planes, half_spectrum};
 use crate::spectral::log8;
-use crate::{Complex32, DType, Device, Error, Norm, Result, Tensor};
+use crate::{Complex32, DType, Device, Error, Result, Tensor};
 
 /// How [`LogSpectrumMatrix::from_dense`] stores a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,45 +52,17 @@ impl LogSpectrumMatrix {
         let shape @ [rows, cols] = check_matrix(OP, w)?;
         check_group(OP, options.group)?;
         let device = w.device();
-        // Rows first (their transform is one contiguous batch), then columns, whose lower half is all that is kept. Blocks of rows keep
-        // scratch small; the spectrum itself is as large as the matrix in f32.
-        let half = rows / 2 + 1;
-        let bins = cols / 2 + 1;
-        let mut row_spectra = vec![Complex32::default(); rows * bins];
-        for (block, start) in
-            row_spectra.chunks_mut(block_rows(cols) * bins).zip((0..rows).step_by(block_rows(cols)))
-        {
-            let count = block.len() / bins;
-            let x = Tensor::from_slice(device, &host_rows(OP, w, start, count)?, &[count, cols])?;
-            x.rfft(1, None, Norm::Backward)?.read_into(block)?;
+        for start in (0..rows).step_by(block_rows(cols)) {
+            host_rows(OP, w, start, block_rows(cols).min(rows - start))?;
         }
-        // Column v of the spectrum; those past N / 2 are the conjugates, mirrored in u, of those before.
-        let width = block_rows(2 * rows).min(bins);
-        let mut spectrum = vec![Complex32::default(); half * cols];
-        let mut block = vec![Complex32::default(); width * rows];
-        for start in (0..bins).step_by(width) {
-            let width = width.min(bins - start);
-            let block = &mut block[..width * rows];
-            for (i, row) in row_spectra.chunks_exact(bins).enumerate() {
-                for (j, &c) in row[start..start + width].iter().enumerate() {
-                    block[j * rows + i] = c;
-                }
-            }
-            let columns = Tensor::from_slice(device, block, &[width, rows])?;
-            columns.fft(1, None, Norm::Backward)?.read_into(block)?;
-            for (j, column) in block.chunks_exact(rows).enumerate() {
-                let v = start + j;
-                let mirror = (cols - v) % cols;
-                for u in 0..half {
-                    let weight = if is_self_mirrored(u, rows) { 1.0 } else { 2.0 };
-                    spectrum[u * cols + v] = column[u] * weight;
-                    if mirror != v {
-                        spectrum[u * cols + mirror] = column[(rows - u) % rows].conj() * weight;
-                    }
-                }
+        let half_plane = HalfSpectrum::new(OP, &shape)?;
+        let half = half_plane.planes();
+        let mut spectrum = half_spectrum(OP, w, &half_plane)?;
+        for (u, row) in spectrum.chunks_exact_mut(cols).enumerate() {
+            if !is_self_mirrored(u, rows) {
+                row.iter_mut().for_each(|c| *c *= 2.0);
             }
         }
-        drop(row_spectra);
         let mut codes = Vec::with_capacity(half * 2 * cols);
         let mut ranges = Vec::with_capacity(half * 2 * cols.div_ceil(options.group));
         let mut part = vec![0.0f32; cols];
@@ -156,12 +129,30 @@ impl LogSpectrumMatrix {
     /// Memory and device errors.
     pub fn to_dense(&self) -> Result<Tensor> {
         let [rows, cols] = self.shape;
-        let c = self.coefficients()?;
-        let c = c.narrow(1, 0, 1)?.complex(&c.narrow(1, 1, 1)?)?.reshape(&[rows / 2 + 1, cols])?;
-        // Along v: d[u, j] = 1 / N sum_v c e^(2 pi i v j / N). Along u the real part of the half sum is what C2R computes from d / 2
-        // in the rows that it mirrors.
-        let d = c.ifft(1, None, Norm::Backward)?.mul(&mirror_weights(self.device(), rows)?)?;
-        d.irfft(0, Some(rows), Norm::Backward)
+        let half = HalfSpectrum::new("LogSpectrumMatrix::to_dense", &self.shape)?;
+        // Decoded in blocks of rows into the memory that the transform then works in.
+        let mut spectrum = vec![Complex32::default(); half.len()];
+        let height = block_rows(2 * cols);
+        let mut parts = Vec::new();
+        for (block, first) in spectrum.chunks_mut(height * cols).zip((0..half.planes()).step_by(height)) {
+            let count = block.len() / cols;
+            let (codes, ranges) = (self.codes.narrow(0, first, count)?, self.ranges.narrow(0, first, count)?);
+            parts.resize(2 * block.len(), 0.0f32);
+            let decoded =
+                self.device().log8_decode(&codes.contiguous()?, &ranges.contiguous()?, self.group)?;
+            decoded.read_into(&mut parts)?;
+            for (i, (row, parts)) in
+                block.chunks_exact_mut(cols).zip(parts.chunks_exact(2 * cols)).enumerate()
+            {
+                // The C2R transform counts the rows twice that are not their own mirror.
+                let weight = if is_self_mirrored(first + i, rows) { 1.0 } else { 0.5 };
+                let (re, im) = parts.split_at(cols);
+                for ((c, re), im) in row.iter_mut().zip(re).zip(im) {
+                    *c = Complex32::new(*re, *im) * weight;
+                }
+            }
+        }
+        dense_from_planes(self.device(), &half, spectrum)
     }
 
     /// `x W^T`: `x` is `F32 [.., in]`, the result `F32 [.., out]`.

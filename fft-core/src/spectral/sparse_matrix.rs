@@ -253,16 +253,8 @@ impl SparseSpectralMatrix {
     /// # Errors
     /// Memory and device errors.
     pub fn to_dense(&self) -> Result<Tensor> {
-        let (positions, mut values) = self.coefficients()?;
-        let n = self.shape()[1];
-        for (c, &p) in values.iter_mut().zip(&positions) {
-            if !self.half.is_own_mirror(p as usize / n) {
-                *c *= 0.5;
-            }
-        }
-        let positions = Tensor::from_slice(self.device(), &positions, &[positions.len()])?;
-        let values = Tensor::from_slice(self.device(), &values, &[values.len()])?;
-        dense_from_half(&self.half, &positions, &values)
+        let (positions, values) = self.coefficients()?;
+        dense_from_half(self.device(), &self.half, &positions, &values)
     }
 
     /// `y = x W^T`: `x` is `F32 [.., in]`, the result `F32 [.., out]`. Goes the way that [`plan`](Self::plan) names.

@@ -2,10 +2,10 @@
 
 use num_complex::{Complex32, Complex64};
 
-use crate::spectral::half_spectrum::half_spectrum;
+use crate::spectral::half_spectrum::{dense_from_planes, half_spectrum};
 use crate::spectral::selection::select;
 use crate::spectral::{CoefficientValues, HalfSpectrum, SparseOptions, ValueFormat};
-use crate::{DType, Device, Error, Norm, Result, ScatterMode, Tensor};
+use crate::{DType, Device, Error, Result, Tensor};
 
 /// A real tensor of 1 to 8 axes stored as coefficients `c` of its spectrum at some positions `k`:
 ///
@@ -239,16 +239,7 @@ impl SparseSpectralTensor {
     /// # Errors
     /// Memory and device errors.
     pub fn to_dense(&self) -> Result<Tensor> {
-        let mut values = self.values.to_vec()?;
-        let positions = self.positions.to_vec::<u32>()?;
-        for (c, &p) in values.iter_mut().zip(&positions) {
-            // A plane whose mirror is another one is mirrored by the real transform below, the others count once.
-            if !self.half.is_own_mirror(p as usize / self.half.plane_len()) {
-                *c *= 0.5;
-            }
-        }
-        let values = Tensor::from_slice(self.device(), &values, &[values.len()])?;
-        dense_from_half(&self.half, &self.positions, &values)
+        dense_from_half(self.device(), &self.half, &self.positions.to_vec()?, &self.values.to_vec()?)
     }
 
     /// `||W - w|| / ||w||` of the stored tensor `W` against its source `w`, computed from all elements in `f64`; 0 when both are
@@ -328,13 +319,20 @@ pub(crate) fn widen(c: Complex32) -> Complex64 {
     Complex64::new(f64::from(c.re), f64::from(c.im))
 }
 
-/// The real tensor whose half spectrum has `values` (`C64 [count]`) at `positions` and zeros elsewhere.
+/// The real tensor whose stored coefficients are `values` at `positions`, which lie in the half spectrum, and zeros elsewhere.
 ///
 /// Planes that are their own mirror need not be Hermitian: the real part is taken.
-pub(crate) fn dense_from_half(half: &HalfSpectrum, positions: &Tensor, values: &Tensor) -> Result<Tensor> {
-    let mut spectrum = Tensor::zeros(values.device(), &[half.len()], DType::C64)?;
-    spectrum.scatter(0, positions, values, ScatterMode::Set)?;
-    let axes: Vec<usize> = (1..half.shape().len()).chain([0]).collect();
-    let lengths: Vec<usize> = axes.iter().map(|&a| half.shape()[a]).collect();
-    spectrum.reshape(&half.half_shape())?.irfftn(&axes, Some(&lengths), Norm::Backward)
+pub(crate) fn dense_from_half(
+    device: &Device,
+    half: &HalfSpectrum,
+    positions: &[u32],
+    values: &[Complex32],
+) -> Result<Tensor> {
+    let mut spectrum = vec![Complex32::default(); half.len()];
+    for (&p, &c) in positions.iter().zip(values) {
+        // A plane whose mirror is another one is mirrored by the real transform, the others count once.
+        let weight = if half.is_own_mirror(p as usize / half.plane_len()) { 1.0 } else { 0.5 };
+        spectrum[p as usize] = c * weight;
+    }
+    dense_from_planes(device, half, spectrum)
 }

@@ -94,6 +94,11 @@ impl BlockPool {
         drop(block);
     }
 
+    /// Frees every idle block.
+    pub(crate) fn trim(&self) {
+        self.idle().clear();
+    }
+
     /// Temporary memory of a kernel: counted as in use, given back on drop.
     pub(crate) fn scratch(self: &Arc<Self>, bytes: usize) -> Result<Scratch> {
         let (block, reservation) = self.take(bytes)?;
@@ -136,6 +141,21 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn freed_blocks_are_kept_until_a_trim() {
+        let pool = BlockPool::new(MemoryTracker::new(None));
+        let (block, _reservation) = pool.take(1000).unwrap();
+        pool.give(block);
+        assert!(pool.idle().bytes >= 1000);
+        drop(pool.take(1000).unwrap());
+        assert_eq!(pool.blocks_allocated(), 1, "the kept block was used");
+        pool.give(Block::zeroed(class(1000).unwrap().0).unwrap());
+        pool.trim();
+        assert_eq!(pool.idle().bytes, 0);
+        drop(pool.take(1000).unwrap());
+        assert_eq!(pool.blocks_allocated(), 2);
+    }
 
     #[test]
     fn classes_are_tight_and_stable() {

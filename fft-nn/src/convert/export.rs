@@ -80,6 +80,8 @@ pub fn export(
         drop(coded);
         write_dense(&mut writer, checkpoint.path(), name, &dense, decoded_dtype)?;
         let bytes = (dense.len() * decoded_dtype.size()) as u64;
+        drop(dense);
+        device.trim();
         tensors.push(TensorReport {
             name: name.clone(),
             shape: codec.shape().to_vec(),

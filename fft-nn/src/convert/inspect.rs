@@ -69,6 +69,7 @@ pub fn inspect(
             }
             error.get_or_insert_default().merge(difference);
         }
+        device.trim();
         tensors.push(report);
     }
     for (name, entry) in checkpoint.entries().filter(|(name, _)| !parts.contains(*name)) {

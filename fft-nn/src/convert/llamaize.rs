@@ -199,6 +199,8 @@ impl Converter<'_> {
                 other => other,
             })?
         };
+        // What is kept for reuse has the sizes of this tensor's scratch, and would add to the next step's.
+        self.device.trim();
         let mut stored_bytes = 0;
         for (part, tensor) in coded.parts() {
             writer.write_tensor(&format!("{name}.{part}"), &tensor)?;
@@ -210,6 +212,7 @@ impl Converter<'_> {
         drop(coded);
         let difference = floats::compare(&decoded, self.checkpoint, name)?;
         drop(decoded);
+        self.device.trim();
         error.merge(difference);
         let relative_error = difference.relative();
         let compaction = match codec {
