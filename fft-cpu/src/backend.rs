@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
-use fft_core::spectral::{BlockCirculantMatrix, RotatedMatrix, SparseSpectralMatrix};
+use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
     ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -11,7 +11,7 @@ use fft_core::{
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
-use crate::spectral::{circulant, log8, rotated};
+use crate::spectral::{circulant, log_spectrum, log8, rotated};
 use crate::threads::Threads;
 use crate::{elementwise, indexing, matmul, network, reduction, simd, spectral};
 
@@ -195,6 +195,10 @@ impl SpectralBackend for CpuBackend {
 
     fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
         log8::decode(&self.threads, codes, ranges, group)
+    }
+
+    fn log_spectrum_product(&self, w: &LogSpectrumMatrix, x: &Tensor) -> Result<Tensor> {
+        log_spectrum::product(self.fourier_context(), w, x)
     }
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {

@@ -75,7 +75,7 @@ fn bad_input(device: &Device) -> Outcome {
 }
 
 /// Sides even, odd and prime, one row, one column; groups that do and do not divide a row.
-const MATRICES: [(usize, usize, usize); 11] = [
+const MATRICES: [(usize, usize, usize); 12] = [
     (1, 1, 4),
     (1, 12, 4),
     (12, 1, 4),
@@ -87,6 +87,7 @@ const MATRICES: [(usize, usize, usize); 11] = [
     (20, 66, 32),
     (5, 67, 16),
     (9, 130, 64),
+    (31, 53, 24),
 ];
 
 /// The matrix that the saved codes stand for, by the definition.
@@ -121,7 +122,7 @@ fn products(device: &Device) -> Outcome {
         let oracle = dense(&w, group)?;
         close_l2(format_args!("{what}, dense"), &w.to_dense()?, &oracle, bound(rows, cols))?;
         let turned = Array::from_fn(&[cols, rows], |i| oracle.at(&[i[1], i[0]]));
-        for batch in [0, 1, 3, 20] {
+        for batch in [0, 1, 3, 7, 20] {
             let x = random.array(&[batch, cols], DType::F32);
             let data = reference::matmul(&x.data, &turned.data, batch, cols, rows);
             let want = Array { shape: vec![batch, rows], data };

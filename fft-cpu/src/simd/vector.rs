@@ -11,6 +11,8 @@ use crate::elementwise::Storage;
 pub(crate) trait Vector: Copy {
     /// Numbers in it.
     const LANES: usize;
+    /// Sixteen numbers, ready to be looked up.
+    type Table: Copy;
     /// The same number everywhere.
     fn splat(x: f32) -> Self;
     /// Reads [`LANES`](Self::LANES) numbers.
@@ -37,6 +39,14 @@ pub(crate) trait Vector: Copy {
     fn fma(self, b: Self, c: Self) -> Self;
     /// The sum of all, in an order that depends on the level alone.
     fn sum(self) -> f32;
+    /// A table of these numbers.
+    fn table(numbers: &[f32; 16]) -> Self::Table;
+    /// For [`LANES`](Self::LANES) bytes: the product of the numbers that the upper and the lower four bits stand for in their tables, or
+    /// 0 where the lower seven bits are 0.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn nibbles(upper: Self::Table, lower: Self::Table, bytes: *const u8) -> Self;
 }
 
 /// Eight numbers that the compiler maps to what the architecture has.
@@ -45,6 +55,7 @@ pub(crate) struct Portable([f32; 8]);
 
 impl Vector for Portable {
     const LANES: usize = 8;
+    type Table = [f32; 16];
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -85,6 +96,20 @@ impl Vector for Portable {
         let [a, b, c, d, e, f, g, h] = self.0;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
+
+    #[inline(always)]
+    fn table(numbers: &[f32; 16]) -> [f32; 16] {
+        *numbers
+    }
+
+    #[inline(always)]
+    unsafe fn nibbles(upper: [f32; 16], lower: [f32; 16], bytes: *const u8) -> Self {
+        // SAFETY: promised by the caller.
+        Self(unsafe { bytes.cast::<[u8; 8]>().read() }.map(|byte| {
+            let product = upper[usize::from(byte >> 4)] * lower[usize::from(byte & 15)];
+            if byte & 0x7f == 0 { 0.0 } else { product }
+        }))
+    }
 }
 
 /// An AVX register.
@@ -95,6 +120,7 @@ pub(crate) struct Vector256(__m256);
 #[cfg(target_arch = "x86_64")]
 impl Vector for Vector256 {
     const LANES: usize = 8;
+    type Table = [Self; 2];
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -144,6 +170,29 @@ impl Vector for Vector256 {
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         }
     }
+
+    #[inline(always)]
+    fn table(numbers: &[f32; 16]) -> [Self; 2] {
+        // SAFETY: eight numbers from 0 and from 8 on.
+        unsafe { [Self::load(numbers.as_ptr()), Self::load(numbers.as_ptr().add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn nibbles(upper: [Self; 2], lower: [Self; 2], bytes: *const u8) -> Self {
+        // SAFETY: readable as promised by the caller.
+        unsafe {
+            let byte = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
+            // The permutations read three bits of an index; the fourth, moved to the sign, chooses between them.
+            let look = |table: [Self; 2], index: __m256i| {
+                let [low, high] = table.map(|half| _mm256_permutevar8x32_ps(half.0, index));
+                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+            };
+            let product = _mm256_mul_ps(look(upper, _mm256_srli_epi32::<4>(byte)), look(lower, byte));
+            let magnitude = _mm256_and_si256(byte, _mm256_set1_epi32(0x7f));
+            let none = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
+            Self(_mm256_andnot_ps(_mm256_castsi256_ps(none), product))
+        }
+    }
 }
 
 /// An AVX-512 register.
@@ -154,6 +203,7 @@ pub(crate) struct Vector512(__m512);
 #[cfg(target_arch = "x86_64")]
 impl Vector for Vector512 {
     const LANES: usize = 16;
+    type Table = Self;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -198,5 +248,24 @@ impl Vector for Vector512 {
     fn sum(self) -> f32 {
         // SAFETY: as in `splat`.
         unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+
+    #[inline(always)]
+    fn table(numbers: &[f32; 16]) -> Self {
+        // SAFETY: sixteen numbers.
+        unsafe { Self::load(numbers.as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn nibbles(upper: Self, lower: Self, bytes: *const u8) -> Self {
+        // SAFETY: readable as promised by the caller.
+        unsafe {
+            let byte = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast()));
+            // The permutations read four bits of an index.
+            let high = _mm512_permutexvar_ps(_mm512_srli_epi32::<4>(byte), upper.0);
+            let low = _mm512_permutexvar_ps(byte, lower.0);
+            let some = _mm512_test_epi32_mask(byte, _mm512_set1_epi32(0x7f));
+            Self(_mm512_maskz_mul_ps(some, high, low))
+        }
     }
 }

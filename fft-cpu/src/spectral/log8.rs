@@ -3,7 +3,7 @@
 use fft_core::{DType, Error, Result, Tensor, compose};
 
 use crate::memory::{SharedMut, elements, elements_mut};
-use crate::simd::{Kernel, Level, dispatch};
+use crate::simd::{Kernel, Level, Vector, dispatch};
 use crate::threads::Threads;
 
 const OP: &str = "log8_decode";
@@ -54,11 +54,13 @@ pub(crate) fn decode(threads: &Threads, codes: &Tensor, ranges: &Tensor, group: 
     })
 }
 
-struct Group<'a, 'b> {
-    codes: &'a [u8],
-    max: f32,
-    step: f32,
-    out: &'b mut [f32],
+/// Decodes the codes of one group.
+pub(super) struct Group<'a, 'b> {
+    pub(super) codes: &'a [u8],
+    pub(super) max: f32,
+    pub(super) step: f32,
+    /// As many as `codes`.
+    pub(super) out: &'b mut [f32],
 }
 
 impl Kernel for Group<'_, '_> {
@@ -67,14 +69,86 @@ impl Kernel for Group<'_, '_> {
     #[inline(always)]
     fn run<L: Level>(self) {
         let Self { codes, max, step, out } = self;
-        // 2^(-(127 - m) step) for m = 16 a + b is coarse[a] * fine[b]: 24 powers a group instead of one a code.
-        let power = |steps: usize| (-(steps as f64) * f64::from(step)).exp2();
-        let coarse: [f32; 8] = std::array::from_fn(|a| (f64::from(max) * power(16 * (7 - a))) as f32);
-        let fine: [f32; 16] = std::array::from_fn(|b| power(15 - b) as f32);
-        for (out, &code) in out.iter_mut().zip(codes) {
-            let m = usize::from(code & 0x7f);
-            let magnitude = if m == 0 { 0.0 } else { coarse[m >> 4] * fine[m & 15] };
-            *out = f32::from_bits(magnitude.to_bits() | u32::from(code & 0x80) << 24);
+        let tables = Tables::<L::V>::new(max, step);
+        let lanes = L::V::LANES;
+        let mut codes = codes.chunks_exact(lanes);
+        let mut out = out.chunks_exact_mut(lanes);
+        for (codes, out) in (&mut codes).zip(&mut out) {
+            // SAFETY: both hold as many as a register.
+            unsafe { tables.decode(codes.as_ptr()).store(out.as_mut_ptr()) };
+        }
+        let (codes, out) = (codes.remainder(), out.into_remainder());
+        if !codes.is_empty() {
+            let mut numbers = [0.0f32; WIDEST];
+            // SAFETY: a register holds at most `WIDEST` numbers.
+            unsafe { tables.decode(padded(codes).as_ptr()).store(numbers.as_mut_ptr()) };
+            out.copy_from_slice(&numbers[..out.len()]);
         }
     }
+}
+
+/// The most numbers of a register.
+const WIDEST: usize = 16;
+
+/// Fewer codes than a register takes, followed by codes of 0.
+#[inline(always)]
+pub(super) fn padded(codes: &[u8]) -> [u8; WIDEST] {
+    let mut padded = [0; WIDEST];
+    padded[..codes.len()].copy_from_slice(codes);
+    padded
+}
+
+/// What the codes of a group stand for: `2^(-(127 - m) step)` for `m = 16 a + b` is a coarse power of `a` times a fine one of `b`, and
+/// the sign is one more bit of the coarse index.
+#[derive(Clone, Copy)]
+pub(super) struct Tables<V: Vector> {
+    coarse: V::Table,
+    fine: V::Table,
+}
+
+impl<V: Vector> Tables<V> {
+    #[inline(always)]
+    pub(super) fn new(max: f32, step: f32) -> Self {
+        let (mut coarse, mut fine) = ([0.0; 16], [0.0; 16]);
+        for (i, (coarse, fine)) in coarse.iter_mut().zip(&mut fine).enumerate() {
+            let signed = if i < 8 { max } else { -max };
+            *coarse = scaled_power(signed, 16.0 * ((i & 7) as f32 - 7.0), step);
+            *fine = scaled_power(1.0, i as f32 - 15.0, step);
+        }
+        Self { coarse: V::table(&coarse), fine: V::table(&fine) }
+    }
+
+    /// The numbers of [`Vector::LANES`] codes.
+    ///
+    /// # Safety
+    /// They are readable.
+    #[inline(always)]
+    pub(super) unsafe fn decode(&self, codes: *const u8) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::nibbles(self.coarse, self.fine, codes) }
+    }
+}
+
+/// `max * 2^(steps * step)`, within `2e-7` of it, relatively, where that is a normal number: `steps` is an integer of -126 to 0, and 126
+/// steps are at most 280 octaves.
+#[inline(always)]
+pub(super) fn scaled_power(max: f32, steps: f32, step: f32) -> f32 {
+    // Seven bits times the step's upper seventeen are exact, so that the fraction below is accurate.
+    let high = f32::from_bits(step.to_bits() & 0xffff_ff80);
+    let exponent = steps * high;
+    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits: a conversion that every machine vectorises.
+    const ROUND: f32 = 12_582_912.0;
+    let rounded = exponent + ROUND;
+    let whole = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let x = ((exponent - (rounded - ROUND)) + steps * (step - high)) * std::f32::consts::LN_2;
+    // Taylor's polynomial of e^x: |x| < 0.35, so that what is cut off is below 6e-9.
+    let mut e = 1.0 / 5040.0;
+    for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        e = e * x + c;
+    }
+    // In four factors, since 2^whole may be far below the normal numbers where the product is not, or is 0.
+    let quarter = whole >> 2;
+    let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
+    let factor = power(quarter);
+    max * factor * factor * factor * e * power(whole - 3 * quarter)
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod circulant;
 pub(crate) mod log8;
+pub(crate) mod log_spectrum;
+mod log_spectrum_rows;
 pub(crate) mod rotated;
 mod sparse;
 mod sparse_lanes;

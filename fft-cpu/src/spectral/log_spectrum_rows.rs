@@ -1,0 +1,131 @@
+//! Rows of log8 spectra times vectors, decoded in registers or to scratch.
+
+use std::ops::Range;
+
+use fft_core::Complex32;
+
+use super::log8::{Group, Tables, padded};
+use crate::simd::{Kernel, Level, Vector, dispatch};
+
+/// Numbers that a kernel may read beyond the last one of a plane.
+pub(super) const SLACK: usize = 16;
+
+/// A matrix as the kernels read it.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// `[rows, 2, cols]`.
+    pub(super) codes: &'a [u8],
+    /// `[rows, 2, groups, 2]`.
+    pub(super) ranges: &'a [f32],
+    /// Columns; at least 1.
+    pub(super) cols: usize,
+    /// Codes of a group; at least 1.
+    pub(super) group: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The codes and ranges of one part of row `u`: 0 for the real parts, 1 for the imaginary ones.
+    #[inline(always)]
+    fn part(&self, u: usize, part: usize) -> (&'a [u8], &'a [f32]) {
+        let flat = 2 * self.cols.div_ceil(self.group);
+        let at = 2 * u + part;
+        (&self.codes[at * self.cols..][..self.cols], &self.ranges[at * flat..][..flat])
+    }
+
+    /// Decodes one part of row `u`.
+    fn decode(&self, u: usize, part: usize, out: &mut [f32]) {
+        let (codes, ranges) = self.part(u, part);
+        let groups = codes.chunks(self.group).zip(out.chunks_mut(self.group));
+        for ((codes, out), range) in groups.zip(ranges.chunks_exact(2)) {
+            dispatch(Group { codes, max: range[0], step: range[1], out });
+        }
+    }
+
+    /// Row `u` as two rows of real numbers, for products with the parts of bins `0..=cols / 2` of a real vector's spectrum `X`, which
+    /// lie one after the other: `out[0]` yields the real part of `sum_v c[u, v] conj(X[v])`, `out[1]` the imaginary part.
+    ///
+    /// Both have `2 (cols / 2 + 1)` numbers, and `scratch` has `2 cols`.
+    pub(super) fn fold(&self, u: usize, out: [&mut [f32]; 2], scratch: &mut [f32]) {
+        let n = self.cols;
+        let (re, im) = scratch.split_at_mut(n);
+        self.decode(u, 0, re);
+        self.decode(u, 1, im);
+        let [to_re, to_im] = out;
+        let own = |v: usize| v == 0 || 2 * v == n;
+        let pairs = to_re.chunks_exact_mut(2).zip(to_im.chunks_exact_mut(2));
+        for (v, (to_re, to_im)) in pairs.enumerate().take(n / 2 + 1) {
+            // Bin n - v is the conjugate of bin v, unless they are the same bin.
+            let (mirror_re, mirror_im) = if own(v) { (0.0, 0.0) } else { (re[n - v], im[n - v]) };
+            to_re.copy_from_slice(&[re[v] + mirror_re, im[v] - mirror_im]);
+            to_im.copy_from_slice(&[im[v] + mirror_im, mirror_re - re[v]]);
+        }
+    }
+}
+
+/// `out[u, k] = sum_v c[u, v] conj(X[k, v])` for some rows `u` and `K` vectors.
+pub(super) struct Products<'a, 'b, const K: usize> {
+    pub(super) rows: Rows<'a>,
+    /// The rows computed.
+    pub(super) range: Range<usize>,
+    /// Real parts of `X[0]`, its imaginary parts, real parts of `X[1]`, and so on: finite numbers or what makes the sums not finite.
+    pub(super) planes: &'b [f32],
+    /// The distance of planes, at least [`SLACK`] more than columns.
+    pub(super) pitch: usize,
+    /// `[range, K]`.
+    pub(super) out: &'b mut [Complex32],
+}
+
+impl<const K: usize> Kernel for Products<'_, '_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Self { rows, range, planes, pitch, out } = self;
+        let n = rows.cols;
+        assert!(planes.len() >= 2 * K * pitch && pitch >= n + SLACK && L::V::LANES <= SLACK);
+        let (one, minus) = (L::V::splat(1.0), L::V::splat(-1.0));
+        for (u, out) in range.zip(out.chunks_exact_mut(K)) {
+            let ((re, re_ranges), (im, im_ranges)) = (rows.part(u, 0), rows.part(u, 1));
+            let groups = re.chunks(rows.group).zip(im.chunks(rows.group));
+            let ranges = re_ranges.chunks_exact(2).zip(im_ranges.chunks_exact(2));
+            // For each vector: products of real with real parts, imaginary with imaginary, imaginary with real, real with imaginary.
+            let mut sums = [[L::V::splat(0.0); 4]; K];
+            let mut start = 0;
+            for ((re, im), (re_range, im_range)) in groups.zip(ranges) {
+                let re_tables = Tables::<L::V>::new(re_range[0], re_range[1]);
+                let im_tables = Tables::<L::V>::new(im_range[0], im_range[1]);
+                let mut add = |re: *const u8, im: *const u8, at: usize| {
+                    // SAFETY: the callers below pass pointers to a register of codes; columns up to `at + LANES` are within the
+                    // pitch of a plane, since `at < n`.
+                    unsafe {
+                        let (re, im) = (re_tables.decode(re), im_tables.decode(im));
+                        for (k, [rr, ii, ir, ri]) in sums.iter_mut().enumerate() {
+                            let plane = planes.as_ptr().add(2 * k * pitch + at);
+                            let (x_re, x_im) = (L::V::load(plane), L::V::load(plane.add(pitch)));
+                            *rr = re.fma(x_re, *rr);
+                            *ii = im.fma(x_im, *ii);
+                            *ir = im.fma(x_re, *ir);
+                            *ri = re.fma(x_im, *ri);
+                        }
+                    }
+                };
+                let (mut re_codes, mut im_codes) =
+                    (re.chunks_exact(L::V::LANES), im.chunks_exact(L::V::LANES));
+                let mut at = start;
+                for (re, im) in (&mut re_codes).zip(&mut im_codes) {
+                    add(re.as_ptr(), im.as_ptr(), at);
+                    at += L::V::LANES;
+                }
+                let (re_rest, im_rest) = (re_codes.remainder(), im_codes.remainder());
+                if !re_rest.is_empty() {
+                    // Codes of 0 are zeros, which the numbers beyond do not change.
+                    add(padded(re_rest).as_ptr(), padded(im_rest).as_ptr(), at);
+                }
+                start += re.len();
+            }
+            for (out, [rr, ii, ir, ri]) in out.iter_mut().zip(sums) {
+                *out = Complex32::new(rr.fma(one, ii).sum(), ri.fma(minus, ir).sum());
+            }
+        }
+    }
+}
