@@ -129,3 +129,74 @@ impl<const K: usize> Kernel for Products<'_, '_, K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Baseline;
+    use fft_core::spectral::log8::Range as Magnitudes;
+
+    /// Products of two vectors by the kernel of one level.
+    fn sums(rows: Rows<'_>, planes: &[f32], run: impl Fn(Products<'_, '_, 2>)) -> Vec<Complex32> {
+        let mut out = vec![Complex32::default(); 2 * 3];
+        run(Products { rows, range: 0..3, planes, pitch: planes.len() / 4, out: &mut out });
+        out
+    }
+
+    #[test]
+    fn every_level_forms_the_defined_sums() {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(kernel: Products<'_, '_, 2>) {
+            kernel.run::<crate::simd::Avx2>();
+        }
+        for (cols, group) in [(1usize, 1usize), (7, 64), (40, 16), (53, 11), (130, 64)] {
+            let groups = cols.div_ceil(group);
+            // Every code but for the shortest rows, and numbers that differ everywhere.
+            let codes: Vec<u8> = (0..6 * cols).map(|i| (i * 37 + 1) as u8).collect();
+            let ranges: Vec<f32> = (0..6 * groups).flat_map(|i| [1.0 + i as f32, 0.01 * i as f32]).collect();
+            let rows = Rows { codes: &codes, ranges: &ranges, cols, group };
+            let pitch = cols + SLACK;
+            let planes: Vec<f32> = (0..4 * pitch).map(|i| ((i * i % 101) as f32 - 50.0) / 50.0).collect();
+            let value = |u: usize, part: usize, v: usize| {
+                let at = 2 * u + part;
+                let range = &ranges[2 * (at * groups + v / group)..][..2];
+                f64::from(Magnitudes::new(range[0], range[1]).unwrap().decode(codes[at * cols + v]))
+            };
+            let mut want = Vec::new();
+            for u in 0..3 {
+                for k in 0..2 {
+                    let (mut re, mut im, mut size) = (0.0, 0.0, 0.0);
+                    for v in 0..cols {
+                        let (c_re, c_im) = (value(u, 0, v), value(u, 1, v));
+                        let (x_re, x_im) = (
+                            f64::from(planes[2 * k * pitch + v]),
+                            f64::from(planes[(2 * k + 1) * pitch + v]),
+                        );
+                        re += c_re * x_re + c_im * x_im;
+                        im += c_im * x_re - c_re * x_im;
+                        size += (c_re.abs() + c_im.abs()) * (x_re.abs() + x_im.abs());
+                    }
+                    want.push((re, im, size));
+                }
+            }
+            let mut levels = vec![
+                ("best", sums(rows, &planes, |kernel| dispatch(kernel))),
+                ("baseline", sums(rows, &planes, |kernel| kernel.run::<Baseline>())),
+            ];
+            #[cfg(target_arch = "x86_64")]
+            if crate::simd::machine() >= crate::simd::Machine::Avx2 {
+                // SAFETY: the machine has the instructions.
+                levels.push(("avx2", sums(rows, &planes, |kernel| unsafe { avx2(kernel) })));
+            }
+            for (name, got) in levels {
+                for (z, (re, im, size)) in got.iter().zip(&want) {
+                    // Three roundings of a decoded number and one for each of the sums' steps.
+                    let bound = f64::from(f32::EPSILON) * (4.0 + cols as f64 / 2.0) * size;
+                    let off = (f64::from(z.re) - re).abs().max((f64::from(z.im) - im).abs());
+                    assert!(off <= bound, "{name}, {cols} columns in groups of {group}: {off:e} > {bound:e}");
+                }
+            }
+        }
+    }
+}
