@@ -24,10 +24,12 @@ impl OpenDevice for Device {
 /// # Errors
 /// [`Error::DeviceUnavailable`] when a driver is present but does not answer.
 pub fn available_devices() -> Result<Vec<DeviceInfo>> {
-    let mut found = Vec::new();
-    #[cfg(feature = "cpu")]
-    found.push(fft_cpu::device(fft_cpu::CpuOptions::default())?.info().clone());
-    Ok(found)
+    // One way to open a device for each backend compiled in.
+    let backends: &[fn() -> Result<Device>] = &[
+        #[cfg(feature = "cpu")]
+        || fft_cpu::device(fft_cpu::CpuOptions::default()),
+    ];
+    backends.iter().map(|open| Ok(open()?.info().clone())).collect()
 }
 
 /// Opens a device by its name (`cpu`, or `auto` for the best there is), with a number of threads for a processor (default:
