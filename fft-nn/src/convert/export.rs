@@ -32,7 +32,7 @@ impl Default for ExportOptions {
 }
 
 /// Writes the model `source` to `destination` as a plain Hugging Face directory: coded weights decoded, `config.json` without
-/// `quantization_config`. Tensor by tensor, as [`llamaize`](super::llamaize).
+/// `quantization_config`. Tensor by tensor, as [`llamaize`](super::llamaize()).
 ///
 /// # Errors
 /// [`Error::Format`], naming file and tensor, when the source is damaged or a number does not fit the element type; [`Error::Io`] when a file

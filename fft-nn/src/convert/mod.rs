@@ -1,4 +1,4 @@
-//! Converting models: [`llamaize`] stores a plain model by codecs, [`export`] makes it plain again, [`inspect`] tells what a model holds.
+//! Converting models: [`llamaize()`] stores a plain model by codecs, [`export()`] makes it plain again, [`inspect()`] tells what a model holds.
 
 mod export;
 mod floats;
@@ -55,7 +55,7 @@ impl WeightFormat {
     }
 }
 
-/// What [`llamaize`] does.
+/// What [`llamaize()`] does.
 #[derive(Clone, Copy)]
 pub struct ConvertOptions<'a> {
     /// How selected weights are stored.

@@ -124,7 +124,7 @@ pub(super) fn bits(bytes: u64, elements: u64) -> f64 {
     if elements == 0 { 0.0 } else { 8.0 * bytes as f64 / elements as f64 }
 }
 
-/// What [`llamaize`](super::llamaize) or [`export`](super::export) did.
+/// What [`llamaize`](super::llamaize()) or [`export`](super::export()) did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConvertReport {
     /// The model read.
@@ -145,7 +145,7 @@ pub struct ConvertReport {
     pub seconds: f64,
 }
 
-/// What [`inspect`](super::inspect) found.
+/// What [`inspect`](super::inspect()) found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InspectReport {
     /// The model.
