@@ -5,6 +5,8 @@ use rayon::prelude::*;
 
 /// Work of fewer units (about one nanosecond each) is not worth waking another thread for.
 const WORTH_A_THREAD: usize = 40_000;
+/// The same for work that starts on a thread of the pool, where nobody changes threads and the others may still be awake.
+const WORTH_A_THREAD_INSIDE: usize = 10_000;
 
 /// A pool of threads, or none when there is only one.
 ///
@@ -48,12 +50,12 @@ impl Threads {
 
     /// Who does `tasks` tasks that take `work` units (about nanoseconds) in all.
     pub(crate) fn team(&self, tasks: usize, work: usize) -> Team<'_> {
-        match &self.pool {
-            Some(pool) if tasks > 1 && work >= WORTH_A_THREAD => {
-                Team { pool: Some(pool), workers: self.count }
-            }
-            _ => Team { pool: None, workers: 1 },
-        }
+        let alone = Team { pool: None, workers: 1 };
+        let Some(pool) = self.pool.as_ref().filter(|_| tasks > 1 && work >= WORTH_A_THREAD_INSIDE) else {
+            return alone;
+        };
+        let inside = pool.current_thread_index().is_some();
+        if inside || work >= WORTH_A_THREAD { Team { pool: Some(pool), workers: self.count } } else { alone }
     }
 
     /// Runs `work` on a thread of the pool, so that operations in it start without changing threads.

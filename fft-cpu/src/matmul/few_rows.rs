@@ -14,7 +14,7 @@ use crate::threads::Threads;
 use crate::walk::Walk;
 
 /// Elements of the large operand in a task.
-const TASK: usize = 1 << 16;
+const TASK: usize = 1 << 15;
 /// Columns that are accumulated together, in the first-level cache.
 const COLUMNS: usize = 256;
 
@@ -121,7 +121,7 @@ impl Job<'_> {
         let out = SharedMut::new(elements_mut::<D>(OP, dst)?);
         let Sides { m, n, k, b, d, .. } = self.sides;
         let by_rows = b[0] == 1 || k == 1;
-        let piece = if by_rows { (TASK / k.max(1)).clamp(8, COLUMNS) } else { COLUMNS };
+        let piece = if by_rows { (TASK / k.max(1) / 8 * 8).clamp(8, COLUMNS) } else { COLUMNS };
         let pieces = n.div_ceil(piece);
         let count = self.batch.positions();
         let starts: smallvec::SmallVec<[([isize; 3], Start); 8]> = (0..count)
