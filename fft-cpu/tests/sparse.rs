@@ -218,3 +218,20 @@ fn repeated_products_make_no_plans_or_blocks() {
     (0..5).for_each(|_| round());
     assert_eq!(device.cache_stats(), first);
 }
+
+/// Kernels do not check columns, so columns that were checked are no longer a file's.
+#[test]
+fn columns_of_a_mapped_file_are_copied() {
+    let device = cpu(1);
+    let w = Tensor::from_slice(&device, &noise(20 * 30, 1), &[20, 30]).unwrap();
+    let options = SparseOptions::density(0.3);
+    let parts = SparseSpectralMatrix::from_dense(&w, &options).unwrap().parts();
+    let matrix = SparseSpectralMatrix::from_parts(&device, [20, 30], options.values, &mut |name| {
+        let (_, part) = parts.iter().find(|(n, _)| *n == name).unwrap();
+        let bytes = fft_core::HostBytes::from(part.to_bytes()?);
+        Tensor::from_host(&device, bytes, part.shape(), part.dtype())
+    })
+    .unwrap();
+    assert!(!matrix.columns().buffer().is_borrowed());
+    assert!(matrix.values().values().buffer().is_borrowed());
+}

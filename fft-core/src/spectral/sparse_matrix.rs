@@ -123,6 +123,7 @@ impl SparseSpectralMatrix {
     }
 
     /// A matrix of shape `[out, in]` from stored parts, all checked; `part` finds a tensor by name (see [`parts`](Self::parts)).
+    /// Columns of a mapped file are copied, values stay where they are.
     ///
     /// # Errors
     /// Those of `part`; mismatches of dtype or shape; [`Error::InvalidArgument`] when row offsets do not ascend from 0 to the
@@ -157,7 +158,8 @@ impl SparseSpectralMatrix {
             let reason = format!("entry {} is not ascending", u + 1);
             return Err(Error::invalid(OP, "row_offsets", offsets[u + 1], reason));
         }
-        let columns = columns.to_device(device)?.contiguous()?;
+        // Kernels index by columns without a check, so what is checked below must not change later, as a mapped file may.
+        let columns = columns.to_device(device)?.contiguous()?.owned(OP)?;
         let values = CoefficientValues::from_parts(OP, device, format, count, part)?;
         let out = Self { half, row_offsets: offsets.into(), device_offsets, columns, values };
         let mut previous: Option<(usize, u32)> = None;

@@ -95,6 +95,11 @@ impl Tensor {
         Ok(self.view_mut_unique())
     }
 
+    /// The tensor, in a copy if its buffer is somebody else's (a mapped file), whose content may change.
+    pub(crate) fn owned(&self, op: &'static str) -> Result<Self> {
+        if self.buffer.is_borrowed() { self.copied(op) } else { Ok(self.clone()) }
+    }
+
     /// A contiguous copy in a buffer of its own.
     fn copied(&self, op: &'static str) -> Result<Self> {
         Self::build(&self.device, op, self.shape(), self.dtype, |dst| self.device.copy(self.view(), dst))
