@@ -1,6 +1,7 @@
 //! Every method of `Tensor` with input that it must refuse: the right error, never a panic.
 
 use fft_core::backend::AttentionSpec;
+use fft_core::spectral::{Bits, RotatedMatrix, RotatedOptions};
 use fft_core::{
     BinaryOp, Complex32, DType, Device, Direction, Error, FftKind, FftSpec, HostBytes, Norm, ReduceOp,
     Result, ScatterMode, Tensor, UnaryOp,
@@ -375,5 +376,29 @@ fn network_operations() {
         assert_eq!(x.rms_norm(&w, 1e-5).expect("empty").shape(), shape);
         assert_eq!(x.layer_norm(&w, &w, 1e-5).expect("empty").shape(), shape);
         assert_eq!(x.silu_mul(&x).expect("empty").shape(), shape);
+    }
+}
+
+#[test]
+fn rotations_that_overflow_are_refused() {
+    let device = fft_cpu::device(fft_cpu::CpuOptions::default()).unwrap();
+    let huge = Tensor::full(&device, &[64, 64], DType::F32, 3e38).unwrap();
+    for bits in [Bits::Eight, Bits::Four] {
+        let options = RotatedOptions::new(bits);
+        let message = RotatedMatrix::from_dense(&huge, &options).unwrap_err().to_string();
+        assert!(message.contains("overflows"), "{message}");
+        // The largest numbers that are taken come back as numbers, by way of the stored parts too.
+        let large = Tensor::full(&device, &[64, 64], DType::F32, 1e36).unwrap();
+        let parts = RotatedMatrix::from_dense(&large, &options).unwrap().parts();
+        let with = |gain: f32| {
+            RotatedMatrix::from_parts(&device, [64, 64], &options, &mut |name| match name {
+                "gain" => Tensor::from_slice(&device, &[gain], &[1]),
+                _ => Ok(parts.iter().find(|(n, _)| *n == name).unwrap().1.clone()),
+            })
+        };
+        let gain = parts.iter().find(|(n, _)| *n == "gain").unwrap().1.to_scalar::<f32>().unwrap();
+        let dense = with(gain).unwrap().to_dense().unwrap().to_vec::<f32>().unwrap();
+        assert!(dense.iter().all(|v| v.is_finite()));
+        assert!(with(f32::MAX).unwrap_err().to_string().contains("not finite"));
     }
 }

@@ -38,7 +38,7 @@ impl Bits {
     }
 
     /// The largest level.
-    const fn largest(self) -> f32 {
+    pub(crate) const fn largest(self) -> f32 {
         match self {
             Bits::Eight => 127.0,
             Bits::Four => 7.5,

@@ -67,8 +67,8 @@ impl RotatedMatrix {
     /// short search around the largest magnitude.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a group that is not a multiple of 8, a Hadamard rotation of an odd side, or naming an
-    /// element that is NaN or infinite; [`Error::ShapeMismatch`] when `w` is not a matrix; memory and device errors.
+    /// [`Error::InvalidArgument`] for a group that is not a multiple of 8, a Hadamard rotation of an odd side, numbers so large
+    /// that their rotation overflows `f32`, or naming an element that is NaN or infinite; [`Error::ShapeMismatch`] when `w` is not a matrix; memory and device errors.
     pub fn from_dense(w: &Tensor, options: &RotatedOptions) -> Result<Self> {
         const OP: &str = "RotatedMatrix::from_dense";
         let shape @ [rows, cols] = check_matrix(OP, w)?;
@@ -83,6 +83,10 @@ impl RotatedMatrix {
         if options.rotation != Rotation::None {
             transform_rows(&mut q, shape, |x| rotate(x, options.rotation, &signs.0), device)?;
             transform_columns(&mut q, shape, |x| rotate(x, options.rotation, &signs.1), device)?;
+        }
+        // Half of the largest number leaves room for scales that reach a little further than the group.
+        if q.iter().any(|v| !(v.abs() <= f32::MAX / 2.0)) {
+            return Err(Error::invalid(OP, "w", shape, "its rotation overflows f32"));
         }
         let mut scales = vec![0.0f32; dims.tiles * dims.groups * TILE];
         for (i, row) in q.chunks_exact(cols).enumerate() {
@@ -236,7 +240,7 @@ impl RotatedMatrix {
     ///
     /// # Errors
     /// Those of `part`; [`Error::ShapeMismatch`], [`Error::DTypeMismatch`] or [`Error::InvalidArgument`] when a tensor does not fit
-    /// `shape` and `options`, a scale or the gain is negative or not finite, or an 8-bit code is -128.
+    /// `shape` and `options`, the gain or a scale (times gain and level) is negative or not finite, or an 8-bit code is -128.
     pub fn from_parts(
         device: &Device,
         shape: [usize; 2],
@@ -263,9 +267,11 @@ impl RotatedMatrix {
         if !(gain_value >= 0.0 && gain_value.is_finite()) {
             return Err(Error::invalid(OP, "gain", gain_value, "must be finite and not negative"));
         }
-        let bad = |s: &f16| !s.is_finite() || s.to_f32() < 0.0;
+        let largest = options.bits.largest();
+        let bad = |s: &f16| !(s.to_f32() >= 0.0 && (s.to_f32() * gain_value * largest).is_finite());
         if let Some(i) = scales.to_vec::<f16>()?.iter().position(bad) {
-            return Err(Error::invalid(OP, "scales", i, "the scale at this index is negative or not finite"));
+            let reason = "the scale at this index is negative, or the levels that it scales are not finite";
+            return Err(Error::invalid(OP, "scales", i, reason));
         }
         if options.bits == Bits::Eight
             && let Some(i) = codes.to_vec::<u8>()?.iter().position(|&c| c == 0x80)
