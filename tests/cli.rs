@@ -252,3 +252,10 @@ fn a_kill_leaves_no_destination() {
         }
     }
 }
+
+#[test]
+fn absurd_counts_are_refused() {
+    fails(2, &["demo", "--windows", "99999999999"]);
+    let message = fails(1, &["generate", MODEL, "--prompt", "And", "--threads", "1000000"]);
+    assert!(message.contains("at most"), "{message}");
+}

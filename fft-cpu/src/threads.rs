@@ -8,6 +8,9 @@ const WORTH_A_THREAD: usize = 40_000;
 /// The same for work that starts on a thread of the pool, where nobody changes threads and the others may still be awake.
 const WORTH_A_THREAD_INSIDE: usize = 10_000;
 
+/// The most threads of a device: more than any machine has cores. Starting tens of thousands would take minutes.
+const MOST: usize = 4096;
+
 /// A pool of threads, or none when there is only one.
 ///
 /// Kernels cut their work into tasks by size alone, never by the number of threads, so that results are the same bits for any
@@ -32,6 +35,14 @@ impl Threads {
             count.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
         if count == 0 {
             return Err(Error::invalid("fft_cpu::device", "threads", count, "must be at least 1"));
+        }
+        if count > MOST {
+            return Err(Error::invalid(
+                "fft_cpu::device",
+                "threads",
+                count,
+                format!("must be at most {MOST}"),
+            ));
         }
         if count == 1 {
             return Ok(Self { pool: None, count });

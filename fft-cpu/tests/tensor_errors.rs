@@ -402,3 +402,11 @@ fn rotations_that_overflow_are_refused() {
         assert!(with(f32::MAX).unwrap_err().to_string().contains("not finite"));
     }
 }
+
+#[test]
+fn thread_counts_have_bounds() {
+    for threads in [0, 100_000, usize::MAX] {
+        let options = fft_cpu::CpuOptions { threads: Some(threads), ..Default::default() };
+        assert!(fft_cpu::device(options).unwrap_err().to_string().contains("threads"));
+    }
+}

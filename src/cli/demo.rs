@@ -17,7 +17,7 @@ use fft_tensor::{Device, Error, Result};
 use serde::Serialize;
 
 use super::output::{Output, bytes, progress};
-use super::{DeviceArgs, Outcome, parse_positive};
+use super::{DeviceArgs, Outcome};
 
 /// A 2M-parameter Llama trained on the King James Bible, part of the program so that the demo needs nothing else.
 const MODEL: [(&str, &[u8]); 4] = [
@@ -44,8 +44,8 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Windows of 256 tokens to sample and score.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_positive)]
-    windows: usize,
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    windows: u32,
     /// The prompt of the continuations at the end.
     #[arg(long, value_name = "TEXT", default_value = "And the LORD said unto Moses")]
     prompt: String,
@@ -150,8 +150,8 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
     let tokenizer = Tokenizer::open(&source)?;
 
     let codecs = codecs();
-    let bar = progress((args.windows + codecs.len()) as u64, "sampling text");
-    let ids = sample(&*base, args.windows, args.seed, || bar.inc(1))?;
+    let bar = progress(u64::from(args.windows) + codecs.len() as u64, "sampling text");
+    let ids = sample(&*base, args.windows as usize, args.seed, || bar.inc(1))?;
     bar.set_message("converting");
     let mut converted: Vec<(&str, ConvertReport, Box<dyn CausalLm>)> = Vec::new();
     for (name, codec) in codecs {
