@@ -269,3 +269,20 @@ fn both_styles_of_configuration_say_the_same() {
     old.insert("rope_scaling".into(), Value::Null);
     assert_eq!(parse(&old).rope_scaling, RopeScaling::Default);
 }
+
+#[test]
+fn parameters_without_a_place_are_named() {
+    for name in ["model.layers.2.mlp.down_proj.weight", "model.layers.0.self_attn.q_proj.bias"] {
+        let error = load(|tensors, _| {
+            tensors.push((name.into(), "F32".into(), vec![1], vec![0; 4]));
+        })
+        .unwrap_err();
+        mentions(&error.to_string(), &[name, "config.json", "no place"]);
+    }
+    let error = load(|_, config| {
+        config.insert("num_hidden_layers".into(), json!(1));
+    })
+    .unwrap_err();
+    mentions(&error.to_string(), &["model.layers.1.", "no place"]);
+    mentions(&config_error("eos_token_id", json!(-1)), &["eos_token_id"]);
+}

@@ -117,7 +117,7 @@ struct RopeWire {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "bos_token_id and eos_token_id must be a token id or a list of them")]
 enum OneOrMany {
     One(u32),
     Many(Vec<u32>),

@@ -181,6 +181,13 @@ impl Files {
             );
             return Err(Error::format(self.checkpoint.path(), reason));
         }
+        // What else lies in a layer (old files keep rotary frequencies there) is of no effect; a parameter is not.
+        let parameter =
+            |n: &&String| n.starts_with("model.layers.") && (n.ends_with(".weight") || n.ends_with(".bias"));
+        if let Some(name) = report.unused.iter().find(parameter) {
+            let reason = format!("{} has no place for this parameter", self.config_path.display());
+            return Err(Error::tensor(self.checkpoint.path(), name, reason));
+        }
         Ok(report)
     }
 }
