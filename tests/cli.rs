@@ -254,6 +254,33 @@ fn a_kill_leaves_no_destination() {
 }
 
 #[test]
+fn weights_that_are_not_finite_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = copy_model(dir.path());
+    let file = broken.join("model.safetensors");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let parsed: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let name = "model.layers.1.mlp.down_proj.weight";
+    let at = 8 + header + parsed[name]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[at..at + 2].copy_from_slice(&0x7fc0u16.to_le_bytes());
+    std::fs::write(&file, bytes).unwrap();
+    let (broken, out) = (path(&broken), dir.path().join("o.safetensors"));
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kjv-eval.txt");
+    for args in [
+        vec!["generate", broken, "--prompt", "And"],
+        vec!["generate", broken, "--prompt", "And", "--json"],
+        vec!["forward", broken, "--ids", "5", "--out", path(&out)],
+        vec!["compare", MODEL, broken, "--text", text, "--max-windows", "1"],
+        vec!["inspect", broken, "--source", MODEL],
+    ] {
+        let message = fails(1, &args);
+        assert!(message.contains(name) && message.contains("[0, 0] is NaN"), "{args:?}: {message}");
+    }
+    assert!(!out.exists());
+}
+
+#[test]
 fn absurd_counts_are_refused() {
     fails(2, &["demo", "--windows", "99999999999"]);
     let message = fails(1, &["generate", MODEL, "--prompt", "And", "--threads", "1000000"]);

@@ -10,7 +10,7 @@ use fft_tensor::{Error, Result};
 use serde::Serialize;
 
 use super::output::{Output, bytes, progress};
-use super::{DeviceArgs, Failure, Outcome};
+use super::{DeviceArgs, Failure, Outcome, blame_weights};
 
 const EXAMPLES: &str = "\
 The text is tokenised with BASE's tokenizer and cut into windows, each scored on its own on all tokens but its first;
@@ -78,7 +78,8 @@ pub(super) fn run(args: &CompareArgs, out: &mut Output) -> Outcome {
     let result: Comparison = compare(&*base, &*other, &ids, &options, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
-    })?;
+    })
+    .map_err(|error| blame_weights(error, &[&args.base, &args.other]))?;
     bar.finish_and_clear();
     let report = Report {
         tokens: result.tokens,

@@ -9,7 +9,7 @@ use fft_tensor::{Error, Tensor};
 use serde::Serialize;
 
 use super::output::{Output, bytes};
-use super::{DeviceArgs, Outcome};
+use super::{DeviceArgs, Outcome, blame_weights};
 
 const EXAMPLES: &str = "\
 Writes `input_ids` (I64, [1, tokens]) and `logits` (F32, [1, tokens, vocabulary]).
@@ -53,6 +53,10 @@ pub(super) fn run(args: &ForwardArgs, out: &mut Output) -> Outcome {
     let device = args.device.open()?;
     let model = load_causal_lm(&args.model, &device, &LoadOptions::default())?.model;
     let logits = model.forward(&args.ids, 1, None, Positions::All)?;
+    if let Some(i) = logits.to_vec::<f32>()?.iter().position(|v| !v.is_finite()) {
+        let error = Error::invalid("forward", "logits", i, "the logit at this index is not finite");
+        return Err(blame_weights(error, &[&args.model]).into());
+    }
     let ids: Vec<i64> = args.ids.iter().map(|&id| id.into()).collect();
     let ids = Tensor::from_slice(&device, &ids, &[1, ids.len()])?;
     let outputs = [("input_ids", &ids), ("logits", &logits)];

@@ -11,7 +11,7 @@ use fft_tensor::nn::tokenizer::Tokenizer;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{DeviceArgs, Failure, Outcome, parse_positive};
+use super::{DeviceArgs, Failure, Outcome, blame_weights, parse_positive};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,9 +103,11 @@ pub(super) fn run(args: &GenerateArgs, out: &mut Output) -> Outcome {
         stop_at_eos: !args.ignore_eos,
         ..GenerateOptions::default()
     };
+    let blame = |error| blame_weights(error, &[&args.model]);
     if args.json {
         let done =
-            generate_text(&*model, &tokenizer, &args.prompt, &options, &mut |_| ControlFlow::Continue(()))?;
+            generate_text(&*model, &tokenizer, &args.prompt, &options, &mut |_| ControlFlow::Continue(()))
+                .map_err(blame)?;
         return out.json(&report(&args.prompt, &done));
     }
     // The callback runs on the device's thread, where standard output may be found closed.
@@ -121,7 +123,8 @@ pub(super) fn run(args: &GenerateArgs, out: &mut Output) -> Outcome {
                 ControlFlow::Break(())
             }
         }
-    })?;
+    })
+    .map_err(blame)?;
     let (out, written) = stream.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     std::mem::replace(written, Ok(()))?;
     out.line("")

@@ -10,9 +10,11 @@ mod inspect;
 mod llamaize;
 mod output;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use fft_tensor::nn::models::check_finite_weights;
 use fft_tensor::{Device, Error, open_device};
 
 use output::Output;
@@ -31,6 +33,16 @@ enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Failed(error.to_string())
+    }
+}
+
+/// The error of a model whose outputs are not finite names the weight that is to blame, if there is one.
+fn blame_weights(error: Error, models: &[&Path]) -> Error {
+    match &error {
+        Error::InvalidArgument { argument: "logits" | "logit", .. } => {
+            models.iter().find_map(|model| check_finite_weights(model).err()).unwrap_or(error)
+        }
+        _ => error,
     }
 }
 

@@ -111,6 +111,8 @@ fn plain_difference(model: &Checkpoint, base: &Checkpoint, name: &str) -> Result
     if !(a.is_float() && b.is_float()) {
         return Ok(None);
     }
+    model.check_finite(name)?;
+    base.check_finite(name)?;
     let mut sums = Difference::default();
     let (mut bytes, mut stored, mut source) = (Vec::new(), Vec::new(), Vec::new());
     base.stream(name, |at, piece| {

@@ -67,6 +67,17 @@ pub fn check_causal_lm(dir: impl AsRef<Path>) -> Result<LoadReport> {
     Files::open(dir.as_ref())?.check()
 }
 
+/// Checks that no number of the files' float tensors is NaN or infinite, reading them in steps of bounded memory. Loading does
+/// not do this, since it maps files without reading them: ask when outputs are not finite.
+///
+/// # Errors
+/// [`Error::Format`] naming file, tensor and element; [`Error::Io`].
+pub fn check_finite_weights(dir: impl AsRef<Path>) -> Result<()> {
+    let checkpoint = Checkpoint::open(dir)?;
+    let floats = checkpoint.entries().filter(|(_, e)| e.dtype.dtype().is_some_and(DType::is_float));
+    floats.map(|(name, _)| name).try_for_each(|name| checkpoint.check_finite(name))
+}
+
 /// A tensor that the configuration calls for.
 struct Expected {
     name: String,

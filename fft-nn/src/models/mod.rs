@@ -6,7 +6,7 @@ mod load;
 
 pub use config::{ModelConfig, RopeScaling};
 pub use llama::Llama;
-pub use load::{LoadOptions, LoadReport, LoadedModel, check_causal_lm, load_causal_lm};
+pub use load::{LoadOptions, LoadReport, LoadedModel, check_causal_lm, check_finite_weights, load_causal_lm};
 
 use std::fmt::Debug;
 use std::sync::Arc;
