@@ -3,8 +3,10 @@
 //! A kernel is a value with a generic `run`; [`dispatch`] compiles it once for each level and calls the best one that the
 //! machine has. Inside, plain loops vectorise, since everything is inlined into a function that enables the instructions.
 
+mod powers;
 mod vector;
 
+pub(crate) use powers::scaled_power;
 pub(crate) use vector::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use vector::{Vector256, Vector512};

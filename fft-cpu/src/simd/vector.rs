@@ -5,6 +5,9 @@ use std::arch::x86_64::*;
 
 use fft_core::{bf16, f16};
 
+use super::powers::scaled_power;
+#[cfg(target_arch = "x86_64")]
+use super::powers::{eight, sixteen};
 use crate::elementwise::Storage;
 
 /// A register of `f32`. Only values of the level that [`super::dispatch`] chose exist, so its instructions are there.
@@ -39,8 +42,8 @@ pub(crate) trait Vector: Copy {
     fn fma(self, b: Self, c: Self) -> Self;
     /// The sum of all, in an order that depends on the level alone.
     fn sum(self) -> f32;
-    /// A table of these numbers.
-    fn table(numbers: &[f32; 16]) -> Self::Table;
+    /// A table of `max * signs * 2^(steps * step)`; see [`super::powers`] for what steps may be.
+    fn powers(max: f32, signs: &[f32; 16], steps: &[f32; 16], step: f32) -> Self::Table;
     /// For [`LANES`](Self::LANES) bytes: the product of the numbers that the upper and the lower four bits stand for in their tables, or
     /// 0 where the lower seven bits are 0.
     ///
@@ -98,8 +101,8 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    fn table(numbers: &[f32; 16]) -> [f32; 16] {
-        *numbers
+    fn powers(max: f32, signs: &[f32; 16], steps: &[f32; 16], step: f32) -> [f32; 16] {
+        std::array::from_fn(|i| scaled_power(max * signs[i], steps[i], step))
     }
 
     #[inline(always)]
@@ -172,9 +175,16 @@ impl Vector for Vector256 {
     }
 
     #[inline(always)]
-    fn table(numbers: &[f32; 16]) -> [Self; 2] {
-        // SAFETY: eight numbers from 0 and from 8 on.
-        unsafe { [Self::load(numbers.as_ptr()), Self::load(numbers.as_ptr().add(8))] }
+    fn powers(max: f32, signs: &[f32; 16], steps: &[f32; 16], step: f32) -> [Self; 2] {
+        // SAFETY: eight numbers from 0 and from 8 on; the instructions as in `splat`.
+        unsafe {
+            let (max, step) = (_mm256_set1_ps(max), _mm256_set1_ps(step));
+            let (low, high) = (signs.as_ptr(), signs.as_ptr().add(8));
+            let low = _mm256_mul_ps(max, _mm256_loadu_ps(low));
+            let high = _mm256_mul_ps(max, _mm256_loadu_ps(high));
+            let (first, last) = (_mm256_loadu_ps(steps.as_ptr()), _mm256_loadu_ps(steps.as_ptr().add(8)));
+            [Self(eight(low, first, step)), Self(eight(high, last, step))]
+        }
     }
 
     #[inline(always)]
@@ -182,16 +192,27 @@ impl Vector for Vector256 {
         // SAFETY: readable as promised by the caller.
         unsafe {
             let byte = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
-            // The permutations read three bits of an index; the fourth, moved to the sign, chooses between them.
-            let look = |table: [Self; 2], index: __m256i| {
-                let [low, high] = table.map(|half| _mm256_permutevar8x32_ps(half.0, index));
-                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
-            };
-            let product = _mm256_mul_ps(look(upper, _mm256_srli_epi32::<4>(byte)), look(lower, byte));
+            let product = _mm256_mul_ps(look_up(upper, _mm256_srli_epi32::<4>(byte)), look_up(lower, byte));
             let magnitude = _mm256_and_si256(byte, _mm256_set1_epi32(0x7f));
             let none = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
             Self(_mm256_andnot_ps(_mm256_castsi256_ps(none), product))
         }
+    }
+}
+
+/// The numbers at the lower four bits of indices.
+///
+/// # Safety
+/// The machine has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn look_up([low, high]: [Vector256; 2], index: __m256i) -> __m256 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        // The permutations read three bits of an index; the fourth, moved to the sign, chooses between them.
+        let low = _mm256_permutevar8x32_ps(low.0, index);
+        let high = _mm256_permutevar8x32_ps(high.0, index);
+        _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
     }
 }
 
@@ -251,9 +272,12 @@ impl Vector for Vector512 {
     }
 
     #[inline(always)]
-    fn table(numbers: &[f32; 16]) -> Self {
-        // SAFETY: sixteen numbers.
-        unsafe { Self::load(numbers.as_ptr()) }
+    fn powers(max: f32, signs: &[f32; 16], steps: &[f32; 16], step: f32) -> Self {
+        // SAFETY: sixteen numbers each; the instructions as in `splat`.
+        unsafe {
+            let max = _mm512_mul_ps(_mm512_set1_ps(max), _mm512_loadu_ps(signs.as_ptr()));
+            Self(sixteen(max, _mm512_loadu_ps(steps.as_ptr()), _mm512_set1_ps(step)))
+        }
     }
 
     #[inline(always)]

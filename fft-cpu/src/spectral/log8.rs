@@ -98,6 +98,14 @@ pub(super) fn padded(codes: &[u8]) -> [u8; WIDEST] {
     padded
 }
 
+/// Steps from the largest magnitude down, for the upper four bits of codes.
+const COARSE: [f32; 16] =
+    [-112., -96., -80., -64., -48., -32., -16., 0., -112., -96., -80., -64., -48., -32., -16., 0.];
+/// Their signs.
+const SIGNS: [f32; 16] = [1., 1., 1., 1., 1., 1., 1., 1., -1., -1., -1., -1., -1., -1., -1., -1.];
+/// Steps for the lower four bits.
+const FINE: [f32; 16] = [-15., -14., -13., -12., -11., -10., -9., -8., -7., -6., -5., -4., -3., -2., -1., 0.];
+
 /// What the codes of a group stand for: `2^(-(127 - m) step)` for `m = 16 a + b` is a coarse power of `a` times a fine one of `b`, and
 /// the sign is one more bit of the coarse index.
 #[derive(Clone, Copy)]
@@ -109,13 +117,7 @@ pub(super) struct Tables<V: Vector> {
 impl<V: Vector> Tables<V> {
     #[inline(always)]
     pub(super) fn new(max: f32, step: f32) -> Self {
-        let (mut coarse, mut fine) = ([0.0; 16], [0.0; 16]);
-        for (i, (coarse, fine)) in coarse.iter_mut().zip(&mut fine).enumerate() {
-            let signed = if i < 8 { max } else { -max };
-            *coarse = scaled_power(signed, 16.0 * ((i & 7) as f32 - 7.0), step);
-            *fine = scaled_power(1.0, i as f32 - 15.0, step);
-        }
-        Self { coarse: V::table(&coarse), fine: V::table(&fine) }
+        Self { coarse: V::powers(max, &SIGNS, &COARSE, step), fine: V::powers(1.0, &[1.0; 16], &FINE, step) }
     }
 
     /// The numbers of [`Vector::LANES`] codes.
@@ -127,28 +129,4 @@ impl<V: Vector> Tables<V> {
         // SAFETY: promised by the caller.
         unsafe { V::nibbles(self.coarse, self.fine, codes) }
     }
-}
-
-/// `max * 2^(steps * step)`, within `2e-7` of it, relatively, where that is a normal number: `steps` is an integer of -126 to 0, and 126
-/// steps are at most 280 octaves.
-#[inline(always)]
-pub(super) fn scaled_power(max: f32, steps: f32, step: f32) -> f32 {
-    // Seven bits times the step's upper seventeen are exact, so that the fraction below is accurate.
-    let high = f32::from_bits(step.to_bits() & 0xffff_ff80);
-    let exponent = steps * high;
-    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits: a conversion that every machine vectorises.
-    const ROUND: f32 = 12_582_912.0;
-    let rounded = exponent + ROUND;
-    let whole = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
-    let x = ((exponent - (rounded - ROUND)) + steps * (step - high)) * std::f32::consts::LN_2;
-    // Taylor's polynomial of e^x: |x| < 0.35, so that what is cut off is below 6e-9.
-    let mut e = 1.0 / 5040.0;
-    for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        e = e * x + c;
-    }
-    // In four factors, since 2^whole may be far below the normal numbers where the product is not, or is 0.
-    let quarter = whole >> 2;
-    let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
-    let factor = power(quarter);
-    max * factor * factor * factor * e * power(whole - 3 * quarter)
 }

@@ -51,13 +51,20 @@ impl<'a> Rows<'a> {
         self.decode(u, 0, re);
         self.decode(u, 1, im);
         let [to_re, to_im] = out;
-        let own = |v: usize| v == 0 || 2 * v == n;
-        let pairs = to_re.chunks_exact_mut(2).zip(to_im.chunks_exact_mut(2));
-        for (v, (to_re, to_im)) in pairs.enumerate().take(n / 2 + 1) {
-            // Bin n - v is the conjugate of bin v, unless they are the same bin.
-            let (mirror_re, mirror_im) = if own(v) { (0.0, 0.0) } else { (re[n - v], im[n - v]) };
-            to_re.copy_from_slice(&[re[v] + mirror_re, im[v] - mirror_im]);
-            to_im.copy_from_slice(&[im[v] + mirror_im, mirror_re - re[v]]);
+        // Bin n - v is the conjugate of bin v, and bins 0 and n / 2 are their own: those have no imaginary parts.
+        to_re[..2].copy_from_slice(&[re[0], im[0]]);
+        to_im[..2].copy_from_slice(&[im[0], -re[0]]);
+        let pairs = to_re[2..].chunks_exact_mut(2).zip(to_im[2..].chunks_exact_mut(2));
+        let own = re[1..].iter().zip(&im[1..]);
+        let mirrors = re.iter().rev().zip(im.iter().rev());
+        for (((to_re, to_im), (re, im)), (mirror_re, mirror_im)) in pairs.zip(own).zip(mirrors) {
+            to_re.copy_from_slice(&[re + mirror_re, im - mirror_im]);
+            to_im.copy_from_slice(&[im + mirror_im, mirror_re - re]);
+        }
+        if n.is_multiple_of(2) {
+            let v = n / 2;
+            to_re[2 * v..2 * v + 2].copy_from_slice(&[re[v], im[v]]);
+            to_im[2 * v..2 * v + 2].copy_from_slice(&[im[v], -re[v]]);
         }
     }
 }
@@ -88,44 +95,66 @@ impl<const K: usize> Kernel for Products<'_, '_, K> {
             let ((re, re_ranges), (im, im_ranges)) = (rows.part(u, 0), rows.part(u, 1));
             let groups = re.chunks(rows.group).zip(im.chunks(rows.group));
             let ranges = re_ranges.chunks_exact(2).zip(im_ranges.chunks_exact(2));
-            // For each vector: products of real with real parts, imaginary with imaginary, imaginary with real, real with imaginary.
             let mut sums = [[L::V::splat(0.0); 4]; K];
             let mut start = 0;
             for ((re, im), (re_range, im_range)) in groups.zip(ranges) {
                 let re_tables = Tables::<L::V>::new(re_range[0], re_range[1]);
                 let im_tables = Tables::<L::V>::new(im_range[0], im_range[1]);
-                let mut add = |re: *const u8, im: *const u8, at: usize| {
-                    // SAFETY: the callers below pass pointers to a register of codes; columns up to `at + LANES` are within the
-                    // pitch of a plane, since `at < n`.
-                    unsafe {
-                        let (re, im) = (re_tables.decode(re), im_tables.decode(im));
-                        for (k, [rr, ii, ir, ri]) in sums.iter_mut().enumerate() {
-                            let plane = planes.as_ptr().add(2 * k * pitch + at);
-                            let (x_re, x_im) = (L::V::load(plane), L::V::load(plane.add(pitch)));
-                            *rr = re.fma(x_re, *rr);
-                            *ii = im.fma(x_im, *ii);
-                            *ir = im.fma(x_re, *ir);
-                            *ri = re.fma(x_im, *ri);
-                        }
-                    }
-                };
+                let tables = [re_tables, im_tables];
                 let (mut re_codes, mut im_codes) =
                     (re.chunks_exact(L::V::LANES), im.chunks_exact(L::V::LANES));
                 let mut at = start;
                 for (re, im) in (&mut re_codes).zip(&mut im_codes) {
-                    add(re.as_ptr(), im.as_ptr(), at);
+                    // SAFETY: both are a register of codes, and planes are longer than columns by another.
+                    unsafe {
+                        add([re.as_ptr(), im.as_ptr()], &tables, planes.as_ptr().add(at), pitch, &mut sums)
+                    };
                     at += L::V::LANES;
                 }
                 let (re_rest, im_rest) = (re_codes.remainder(), im_codes.remainder());
                 if !re_rest.is_empty() {
                     // Codes of 0 are zeros, which the numbers beyond do not change.
-                    add(padded(re_rest).as_ptr(), padded(im_rest).as_ptr(), at);
+                    let (re, im) = (padded(re_rest), padded(im_rest));
+                    // SAFETY: as above.
+                    unsafe {
+                        add([re.as_ptr(), im.as_ptr()], &tables, planes.as_ptr().add(at), pitch, &mut sums)
+                    };
                 }
                 start += re.len();
             }
             for (out, [rr, ii, ir, ri]) in out.iter_mut().zip(sums) {
                 *out = Complex32::new(rr.fma(one, ii).sum(), ri.fma(minus, ir).sum());
             }
+        }
+    }
+}
+
+/// Adds the products of a register of codes: for each vector those of real with real parts, imaginary with imaginary, imaginary with real,
+/// real with imaginary.
+///
+/// Not a closure, since those are not always compiled for the level of what surrounds them.
+///
+/// # Safety
+/// A register can be read from each of `codes`, and from each of `2 K` planes that are `pitch` apart.
+#[inline(always)]
+unsafe fn add<V: Vector, const K: usize>(
+    codes: [*const u8; 2],
+    tables: &[Tables<V>; 2],
+    planes: *const f32,
+    pitch: usize,
+    sums: &mut [[V; 4]; K],
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (re, im) = (tables[0].decode(codes[0]), tables[1].decode(codes[1]));
+        let mut plane = planes;
+        for [rr, ii, ir, ri] in sums {
+            let (x_re, x_im) = (V::load(plane), V::load(plane.add(pitch)));
+            plane = plane.wrapping_add(2 * pitch);
+            *rr = re.fma(x_re, *rr);
+            *ii = im.fma(x_im, *ii);
+            *ir = im.fma(x_re, *ir);
+            *ri = re.fma(x_im, *ri);
         }
     }
 }

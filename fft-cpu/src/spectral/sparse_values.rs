@@ -6,8 +6,8 @@ use fft_core::spectral::{LOG8_GROUP, SparseSpectralMatrix, ValueFormat};
 use fft_core::{DType, Result, f16};
 use half::slice::HalfFloatSliceExt;
 
-use super::log8::scaled_power;
 use crate::memory::elements;
+use crate::simd::scaled_power;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Machine, machine};
 
