@@ -46,7 +46,7 @@ fn products_are_those_of_the_composition() {
     let device = cpu(2);
     for ([m, n], group) in SHAPES {
         let w = matrix(&device, [m, n], group).unwrap();
-        for batch in [1, 2, 7, 11, 12, 45] {
+        for batch in [1, 2, 7, 15, 16, 45] {
             let x = Tensor::from_slice(&device, &noise(batch * n, 5), &[batch, n]).unwrap();
             let got = w.apply(&x).unwrap().to_vec::<f32>().unwrap();
             let want = compose::log_spectrum_product(&w, &x).unwrap().to_vec::<f32>().unwrap();

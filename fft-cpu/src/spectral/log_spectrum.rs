@@ -17,7 +17,7 @@ use crate::simd::dispatch;
 
 const OP: &str = "log_spectrum_product";
 /// From this many vectors on, rows are decoded to scratch.
-const DECODE_FROM: usize = 12;
+const DECODE_FROM: usize = 16;
 /// Codes of a task of the product in registers.
 const TASK: usize = 1 << 14;
 /// Numbers of a decoded block: it stays in the second-level cache.

@@ -58,8 +58,11 @@ impl<'a> Rows<'a> {
         let own = re[1..].iter().zip(&im[1..]);
         let mirrors = re.iter().rev().zip(im.iter().rev());
         for (((to_re, to_im), (re, im)), (mirror_re, mirror_im)) in pairs.zip(own).zip(mirrors) {
-            to_re.copy_from_slice(&[re + mirror_re, im - mirror_im]);
-            to_im.copy_from_slice(&[im + mirror_im, mirror_re - re]);
+            // One by one: pairs would go through memory, and wait for it.
+            to_re[0] = re + mirror_re;
+            to_re[1] = im - mirror_im;
+            to_im[0] = im + mirror_im;
+            to_im[1] = mirror_re - re;
         }
         if n.is_multiple_of(2) {
             let v = n / 2;
