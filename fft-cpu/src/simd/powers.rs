@@ -5,8 +5,16 @@
 use std::arch::x86_64::*;
 
 /// `ln(2)^k / k!` from `k = 7` down to 0: Taylor's polynomial of `2^x`. At `|x| <= 0.5` what is cut off is below 6e-9.
-const TAYLOR: [f32; 8] =
-    [1.525_273_4e-5, 1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, 0.693_147_2, 1.0];
+const TAYLOR: [f32; 8] = [
+    1.525_273_4e-5,
+    1.540_353e-4,
+    1.333_355_8e-3,
+    9.618_129e-3,
+    5.550_411e-2,
+    0.240_226_5,
+    std::f32::consts::LN_2,
+    1.0,
+];
 
 /// One of them.
 #[inline(always)]
