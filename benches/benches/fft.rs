@@ -43,44 +43,69 @@ fn real(n: usize, lines: usize) -> (Vec<f32>, impl FnMut(&[f32])) {
     })
 }
 
+/// Batches in bytes: what stays in the second-level cache, and what does not.
+const BATCHES: [(&str, usize); 2] = [("1 MiB", 1 << 20), ("16 MiB", 1 << 24)];
+
 fn tables() {
     for threads in [1, 2] {
         let device = cpu(threads);
-        let mut table = Table::new(&format!("C2C, 1 MiB of lines, {threads} thread(s), peer: rustfft"));
-        for n in SIZES {
-            let lines = ((1 << 20) / (8 * n)).max(2);
-            let (data, mut peer) = complex(n, lines);
-            let x = Tensor::from_slice(&device, &data, &[lines, n]).expect("it fits");
-            let ours = || x.fft(1, None, Norm::Backward).expect("valid");
-            table.add(compare(format!("{lines} x {n}"), ours, || peer(&data)));
-        }
-        drop(table);
-        let mut table = Table::new(&format!("R2C, 1 MiB of lines, {threads} thread(s), peer: realfft"));
-        for n in SIZES {
-            let lines = ((1 << 20) / (4 * n)).max(2);
-            let (data, mut peer) = real(n, lines);
-            let x = Tensor::from_slice(&device, &data, &[lines, n]).expect("it fits");
-            let ours = || x.rfft(1, None, Norm::Backward).expect("valid");
-            table.add(compare(format!("{lines} x {n}"), ours, || peer(&data)));
-        }
-        drop(table);
-        let mut table = Table::new(&format!("C2C of single lines, {threads} thread(s), peer: rustfft"));
-        for n in SIZES {
-            let (data, mut peer) = complex(n, 1);
-            let x = Tensor::from_slice(&device, &data, &[n]).expect("it fits");
-            let ours = || x.fft(0, None, Norm::Backward).expect("valid");
-            table.add(compare(format!("{n}"), ours, || peer(&data)));
-        }
-        drop(table);
-        let mut table =
-            Table::new(&format!("C2C along the first axis, {threads} thread(s), peer: last axis of rustfft"));
-        for n in [64, 256, 1000, 1024, 4096] {
-            let lines = (1 << 20) / (8 * n);
-            let (data, mut peer) = complex(n, lines);
-            let x = Tensor::from_slice(&device, &data, &[n, lines]).expect("it fits");
-            let ours = || x.fft(0, None, Norm::Backward).expect("valid");
-            table.add(compare(format!("{n} x {lines}"), ours, || peer(&data)));
-        }
+        // As a program that transforms often does: on a thread of the device's pool.
+        device.scope(&mut || {
+            for (name, bytes) in BATCHES {
+                complex_lines(&device, threads, name, bytes);
+                real_lines(&device, threads, name, bytes);
+            }
+            single_lines(&device, threads);
+            first_axis(&device, threads);
+        });
+    }
+}
+
+fn complex_lines(device: &Device, threads: usize, name: &str, bytes: usize) {
+    let mut table =
+        Table::new(&format!("C2C, {name} of lines, {threads} thread(s), peer: rustfft, one thread"));
+    for n in SIZES {
+        let lines = (bytes / (8 * n)).max(2);
+        let (data, mut peer) = complex(n, lines);
+        let x = Tensor::from_slice(device, &data, &[lines, n]).expect("it fits");
+        let ours = || x.fft(1, None, Norm::Backward).expect("valid");
+        table.add(compare(format!("{lines} x {n}"), ours, || peer(&data)));
+    }
+}
+
+fn real_lines(device: &Device, threads: usize, name: &str, bytes: usize) {
+    let mut table =
+        Table::new(&format!("R2C, {name} of lines, {threads} thread(s), peer: realfft, one thread"));
+    for n in SIZES {
+        let lines = (bytes / (4 * n)).max(2);
+        let (data, mut peer) = real(n, lines);
+        let x = Tensor::from_slice(device, &data, &[lines, n]).expect("it fits");
+        let ours = || x.rfft(1, None, Norm::Backward).expect("valid");
+        table.add(compare(format!("{lines} x {n}"), ours, || peer(&data)));
+    }
+}
+
+fn single_lines(device: &Device, threads: usize) {
+    let mut table =
+        Table::new(&format!("C2C of single lines, {threads} thread(s), peer: rustfft, one thread"));
+    for n in SIZES {
+        let (data, mut peer) = complex(n, 1);
+        let x = Tensor::from_slice(device, &data, &[n]).expect("it fits");
+        let ours = || x.fft(0, None, Norm::Backward).expect("valid");
+        table.add(compare(format!("{n}"), ours, || peer(&data)));
+    }
+}
+
+fn first_axis(device: &Device, threads: usize) {
+    let title =
+        format!("C2C along the first axis, {threads} thread(s), peer: last axis of rustfft, one thread");
+    let mut table = Table::new(&title);
+    for n in [64, 256, 1000, 1024, 4096] {
+        let lines = (1 << 20) / (8 * n);
+        let (data, mut peer) = complex(n, lines);
+        let x = Tensor::from_slice(device, &data, &[n, lines]).expect("it fits");
+        let ours = || x.fft(0, None, Norm::Backward).expect("valid");
+        table.add(compare(format!("{n} x {lines}"), ours, || peer(&data)));
     }
 }
 
