@@ -85,7 +85,7 @@ impl RotatedMatrix {
             transform_columns(&mut q, shape, |x| rotate(x, options.rotation, &signs.1), device)?;
         }
         // Half of the largest number leaves room for scales that reach a little further than the group.
-        if q.iter().any(|v| !(v.abs() <= f32::MAX / 2.0)) {
+        if !q.iter().all(|v| v.abs() <= f32::MAX / 2.0) {
             return Err(Error::invalid(OP, "w", shape, "its rotation overflows f32"));
         }
         let mut scales = vec![0.0f32; dims.tiles * dims.groups * TILE];
