@@ -1,5 +1,8 @@
 //! The threads of a backend.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use fft_core::{Error, Result};
 use rayon::prelude::*;
 
@@ -101,5 +104,110 @@ impl Team<'_> {
                 });
             }),
         }
+    }
+
+    /// Calls `first` on this thread, then `task(result, index, worker)` as [`run`](Self::run).
+    ///
+    /// The other threads are woken before `first` begins and watch for its end: waking takes microseconds, which is as long as a
+    /// short transform. Neither `first` nor a task may wait for other tasks of the pool.
+    pub(crate) fn run_after<T: Send + Sync>(
+        &self,
+        tasks: usize,
+        first: impl FnOnce() -> T + Send,
+        task: impl Fn(&T, usize, usize) + Sync,
+    ) {
+        let Some(pool) = self.pool else {
+            let ready = first();
+            return (0..tasks).for_each(|i| task(&ready, i, 0));
+        };
+        let next = AtomicUsize::new(0);
+        let work = |ready: &T| {
+            let worker = rayon::current_thread_index().expect("tasks run on threads of the pool");
+            loop {
+                match next.fetch_add(1, Relaxed) {
+                    i if i < tasks => task(ready, i, worker),
+                    _ => return,
+                }
+            }
+        };
+        let announced = Announced(OnceLock::new());
+        pool.install(|| {
+            rayon::scope(|scope| {
+                for _ in 1..self.workers.min(tasks) {
+                    scope.spawn(|_| {
+                        if let Some(ready) = announced.wait() {
+                            work(ready);
+                        }
+                    });
+                }
+                work(announced.announce(first));
+            });
+        });
+    }
+}
+
+/// A result that other threads wait for; `None` when making it panicked.
+struct Announced<T>(OnceLock<Option<T>>);
+
+impl<T> Announced<T> {
+    fn announce(&self, make: impl FnOnce() -> T) -> &T {
+        /// Lets the waiting threads go if `make` unwinds.
+        struct Release<'a, T>(&'a OnceLock<Option<T>>);
+        impl<T> Drop for Release<'_, T> {
+            fn drop(&mut self) {
+                // Fails when the result is there, which is as it should be.
+                let _ = self.0.set(None);
+            }
+        }
+        let release = Release(&self.0);
+        let made = make();
+        let _ = release.0.set(Some(made));
+        self.0.get().and_then(Option::as_ref).expect("it was just set")
+    }
+
+    fn wait(&self) -> Option<&T> {
+        let mut looks = 0u32;
+        loop {
+            if let Some(ready) = self.0.get() {
+                return ready.as_ref();
+            }
+            looks += 1;
+            // On a machine with fewer free cores than threads the maker needs this one.
+            if looks.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_follow_the_first() {
+        for count in [1, 2, 5] {
+            let threads = Threads::new(Some(count)).unwrap();
+            for tasks in [0, 1, 2, 3, 100] {
+                let done: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                let team = Team { pool: threads.pool.as_ref(), workers: count };
+                team.run_after(
+                    tasks,
+                    || 7,
+                    |ready, i, worker| {
+                        assert!(worker < count);
+                        done[i].fetch_add(*ready, Relaxed);
+                    },
+                );
+                assert!(done.iter().all(|d| d.load(Relaxed) == 7), "{count} threads, {tasks} tasks");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_first_releases_the_others() {
+        let threads = Threads::new(Some(3)).unwrap();
+        let team = Team { pool: threads.pool.as_ref(), workers: 3 };
+        let run = || team.run_after(9, || panic!("on purpose"), |(), _, _| ());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        team.run_after(9, || (), |(), _, _| ());
     }
 }

@@ -110,33 +110,35 @@ impl<C: Column> Job<'_, C> {
             rest = tail;
             part
         });
-        let real: &mut [f32] = &mut bytemuck::cast_slice_mut(real)[..self.from];
-        real.copy_from_slice(input);
-        forward
-            .process_with_scratch(real, &mut spectrum[..bins_in], &mut work[..forward.get_scratch_len()])
-            .expect("the slices have the lengths of the plan");
-        let z = &mut z[..bins_out];
-        if self.transpose {
-            self.scatter_single(&spectrum[..bins_in], sums, z);
-        } else {
-            for k in bins_in..self.from {
-                spectrum[k] = spectrum[self.from - k].conj();
+        let (from, transpose) = (self.from, self.transpose);
+        let forward_work = &mut work[..forward.get_scratch_len()];
+        let transformed = move || -> &[Complex32] {
+            let spectrum = spectrum; // moved in, to lend it beyond the call
+            let real: &mut [f32] = &mut bytemuck::cast_slice_mut(real)[..from];
+            real.copy_from_slice(input);
+            forward
+                .process_with_scratch(real, &mut spectrum[..bins_in], forward_work)
+                .expect("the slices have the lengths of the plan");
+            if transpose {
+                return &spectrum[..bins_in];
             }
+            for k in bins_in..from {
+                spectrum[k] = spectrum[from - k].conj();
+            }
+            &spectrum[..from]
+        };
+        let z = &mut z[..bins_out];
+        if transpose {
+            self.scatter_single(transformed, sums, z);
+        } else {
             let tasks = self.rows.columns.len().div_ceil(TASK).clamp(1, 64);
             let team = threads.team(tasks, self.rows.columns.len() / 4);
             let out = SharedMut::new(z);
-            team.run(tasks, |task, _| {
+            team.run_after(tasks, transformed, |spectrum, task, _| {
                 let range = self.rows.part(task, tasks);
                 // SAFETY: parts are different rows.
                 let out = unsafe { out.slice(range.start, range.len()) };
-                let factor = self.factor();
-                dispatch(RowProducts {
-                    rows: self.rows,
-                    range,
-                    spectrum: &spectrum[..self.from],
-                    factor,
-                    out,
-                });
+                dispatch(RowProducts { rows: self.rows, range, spectrum, factor: self.factor(), out });
             });
         }
         self.finish(&*inverse, z, output, work);
@@ -144,12 +146,17 @@ impl<C: Column> Job<'_, C> {
     }
 
     /// `z` of one vector for the transposed product.
-    fn scatter_single(&self, spectrum: &[Complex32], sums: &mut [Complex32], z: &mut [Complex32]) {
+    fn scatter_single<'s>(
+        &self,
+        transformed: impl FnOnce() -> &'s [Complex32] + Send,
+        sums: &mut [Complex32],
+        z: &mut [Complex32],
+    ) {
         let (n, parts) = (self.to, self.parts());
         let pitch = sums.len() / parts;
         let team = self.context.threads.team(parts, self.rows.columns.len() / 2);
         let shared = SharedMut::new(&mut *sums);
-        team.run(parts, |part, _| {
+        team.run_after(parts, transformed, |spectrum, part, _| {
             // SAFETY: parts have sums of their own.
             let out = unsafe { shared.slice(part * pitch, n) };
             out.fill(Complex32::default());
