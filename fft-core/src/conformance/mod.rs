@@ -13,6 +13,7 @@ mod circulant;
 pub mod compare;
 mod every;
 mod fft;
+mod fft_lengths;
 mod fft_nd;
 mod log8;
 mod memory;
@@ -97,6 +98,7 @@ impl Case {
 /// Every group of cases. Coverage of the trait is checked over this list when the crate is compiled.
 const GROUPS: &[&[Case]] = &[
     fft::CASES,
+    fft_lengths::CASES,
     fft_nd::CASES,
     movement::CASES,
     unary::CASES,
