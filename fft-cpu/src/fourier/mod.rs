@@ -1,5 +1,6 @@
 //! Fourier transforms: plans of rustfft and realfft, along any axis of strided tensors.
 
+mod half_length;
 mod lines;
 mod plans;
 mod transform;

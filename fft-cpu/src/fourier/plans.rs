@@ -8,6 +8,8 @@ use fft_core::{Complex, Direction};
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
+use super::half_length::HalfLength;
+
 /// All plans of a backend.
 #[derive(Debug, Default)]
 pub(crate) struct Plans {
@@ -20,6 +22,7 @@ pub(crate) struct Plans {
 pub(crate) struct PlansOf<T: FftNum> {
     complex: HashMap<(usize, Direction), Arc<dyn Fft<T>>>,
     forward: HashMap<usize, Arc<dyn RealToComplex<T>>>,
+    half: HashMap<usize, Arc<HalfLength<T>>>,
     inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
     planner: FftPlanner<T>,
     real_planner: RealFftPlanner<T>,
@@ -30,6 +33,7 @@ impl<T: FftNum> Default for PlansOf<T> {
         Self {
             complex: HashMap::new(),
             forward: HashMap::new(),
+            half: HashMap::new(),
             inverse: HashMap::new(),
             planner: FftPlanner::new(),
             real_planner: RealFftPlanner::new(),
@@ -39,7 +43,7 @@ impl<T: FftNum> Default for PlansOf<T> {
 
 impl<T: FftNum> std::fmt::Debug for PlansOf<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts = (self.complex.len(), self.forward.len(), self.inverse.len());
+        let counts = (self.complex.len(), self.forward.len(), self.half.len(), self.inverse.len());
         f.debug_tuple("PlansOf").field(&counts).finish()
     }
 }
@@ -113,6 +117,18 @@ impl Plans {
             |plans| {
                 let plan = plans.real_planner.plan_fft_forward(n);
                 plans.forward.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+
+    /// The plan of a transform of real input of even length that leaves it as it is.
+    pub(super) fn half_length<T: Precision>(&self, n: usize) -> Arc<HalfLength<T>> {
+        self.with(
+            |plans| plans.half.get(&n).cloned(),
+            |plans| {
+                let plan = Arc::new(HalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Forward)));
+                plans.half.insert(n, Arc::clone(&plan));
                 plan
             },
         )

@@ -1,0 +1,77 @@
+//! The transform of a real line of even length by a complex one of half that length, from the input where it lies.
+//!
+//! With `z[j] = x[2 j] + i x[2 j + 1]`, `Z` its transform of `h = n / 2` points and `w = exp(-2 pi i / n)`, the even and the odd samples have the
+//! transforms `E[k] = (Z[k] + conj(Z[h - k])) / 2` and `O[k] = (Z[k] - conj(Z[h - k])) / 2i`, and `X[k] = E[k] + w^k O[k]`, `X[h - k] =
+//! conj(E[k] - w^k O[k])`. The plan for real input of a library does the same but destroys its input, which costs a copy of every line.
+
+use std::sync::Arc;
+
+use fft_core::Complex;
+use rustfft::Fft;
+
+use super::plans::Precision;
+use crate::simd::{Kernel, Level, dispatch};
+
+/// The plan for one even length.
+pub(crate) struct HalfLength<T> {
+    half: Arc<dyn Fft<T>>,
+    /// `w^k / 2i` for `0 < k < h / 2`, made in `f64`.
+    twiddles: Vec<Complex<T>>,
+}
+
+impl<T: Precision> HalfLength<T> {
+    /// From the forward plan of half the length.
+    pub(super) fn new(half: Arc<dyn Fft<T>>) -> Self {
+        let h = half.len();
+        let twiddle = |k: usize| {
+            let (sin, cos) = (std::f64::consts::PI * k as f64 / h as f64).sin_cos();
+            Complex::new(T::nearest(-0.5 * sin), T::nearest(-0.5 * cos))
+        };
+        Self { twiddles: (1..h.div_ceil(2)).map(twiddle).collect(), half }
+    }
+
+    /// Complex numbers of scratch.
+    pub(super) fn scratch_len(&self) -> usize {
+        self.half.get_immutable_scratch_len()
+    }
+
+    /// The `n / 2 + 1` bins of the `n` numbers of `input`.
+    pub(super) fn process(&self, input: &[T], bins: &mut [Complex<T>], scratch: &mut [Complex<T>]) {
+        let h = self.half.len();
+        let pairs: &[Complex<T>] = bytemuck::cast_slice(&input[..2 * h]);
+        self.half.process_immutable_with_scratch(pairs, &mut bins[..h], &mut scratch[..self.scratch_len()]);
+        dispatch(Untangle { twiddles: &self.twiddles, bins: &mut bins[..=h] });
+    }
+}
+
+/// From `Z` in the first `h` of `h + 1` bins to `X`.
+struct Untangle<'a, T> {
+    twiddles: &'a [Complex<T>],
+    bins: &'a mut [Complex<T>],
+}
+
+impl<T: Precision> Kernel for Untangle<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Self { twiddles, bins } = self;
+        let h = bins.len() - 1;
+        let (zero, half) = (bins[0], T::nearest(0.5));
+        bins[0] = Complex::new(zero.re + zero.im, T::nearest(0.0));
+        bins[h] = Complex::new(zero.re - zero.im, T::nearest(0.0));
+        if h.is_multiple_of(2) {
+            bins[h / 2] = bins[h / 2].conj();
+        }
+        let (low, high) = bins[1..h].split_at_mut(twiddles.len());
+        let from = high.len() - twiddles.len();
+        for ((a, b), t) in low.iter_mut().zip(high[from..].iter_mut().rev()).zip(twiddles) {
+            let (sum_re, sum_im) = ((a.re + b.re) * half, (a.im - b.im) * half);
+            let (dif_re, dif_im) = (a.re - b.re, a.im + b.im);
+            let turned_re = t.re * dif_re - t.im * dif_im;
+            let turned_im = t.re * dif_im + t.im * dif_re;
+            *a = Complex::new(sum_re + turned_re, sum_im + turned_im);
+            *b = Complex::new(sum_re - turned_re, turned_im - sum_im);
+        }
+    }
+}
