@@ -129,8 +129,9 @@ fn buffer(pool: &Arc<BlockPool>, bytes: usize) -> Result<Buffer> {
     Ok(Buffer::new(Box::new(HostBuffer::owned(block, bytes, Arc::clone(pool))), Some(reservation)))
 }
 
-/// Rows and columns of a tile, and the multiply-adds below which a product stays whole.
-const TILE: usize = 128;
+/// Rows and columns of a tile: `gemm` packs both operands for each, which large tiles repeat less.
+const TILE: [usize; 2] = [256, 1024];
+/// The multiply-adds below which a product stays whole.
 const WHOLE: usize = 1 << 18;
 
 /// A type that the `gemm` crate multiplies.
@@ -160,7 +161,7 @@ fn product<T: Scalar>(
     let pd = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
     let Sides { m, n, k, .. } = sides;
     // Tiles that are wide enough for the inner kernels, of equal size.
-    let (rows, columns) = if m * n * k <= WHOLE { (m, n) } else { (even(m, TILE), even(n, 2 * TILE)) };
+    let (rows, columns) = if m * n * k <= WHOLE { (m, n) } else { (even(m, TILE[0]), even(n, TILE[1])) };
     let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
     let tasks = batch.positions() * down * across;
     let work = batch.positions() * (m * n * k / 16).max(1);
