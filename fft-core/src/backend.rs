@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::convolution::ConvGeometry;
 use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
     BinaryOp, Buffer, DType, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result, ScatterMode,
@@ -187,6 +188,37 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     /// Circular convolution along the last axis by the convolution theorem. See [`compose::spectral_conv`].
     fn spectral_conv(&self, x: &Tensor, kernel: &Tensor) -> Result<Tensor> {
         compose::spectral_conv(x, kernel)
+    }
+
+    /// A convolution as a sum over taps; padding with zeros. Operands are `F32` or `F64` throughout. See [`compose::conv_direct`].
+    fn conv_direct(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+    ) -> Result<Tensor> {
+        compose::conv_direct(x, weight, bias, geometry)
+    }
+
+    /// The spectrum of a convolution's kernel for tiles of `tile` points, in a form that only the device's own [`conv_fft`](Self::conv_fft)
+    /// understands. See [`compose::conv_spectrum`].
+    fn conv_spectrum(&self, weight: &Tensor, geometry: &ConvGeometry, tile: &[usize]) -> Result<Tensor> {
+        compose::conv_spectrum(weight, geometry, tile)
+    }
+
+    /// The same convolution by the convolution theorem, in overlapping tiles of `tile` points along each spatial axis (one
+    /// tile where that covers the axis), with the kernel's [`conv_spectrum`](Self::conv_spectrum) for the same tiles. A tile is at least as
+    /// long as the kernel reaches. See [`compose::conv_fft`].
+    fn conv_fft(
+        &self,
+        x: &Tensor,
+        spectrum: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+        tile: &[usize],
+    ) -> Result<Tensor> {
+        compose::conv_fft(x, spectrum, bias, geometry, tile)
     }
 
     /// `x W^T` (or `x W`) with a sparse spectral `W`. See [`compose::sparse_spectral_product`].

@@ -18,6 +18,7 @@ pub mod buffer;
 pub mod compose;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod convolution;
 pub mod device;
 pub mod dtype;
 pub mod error;

@@ -5,6 +5,7 @@
 
 mod attention;
 mod circulant;
+mod conv;
 mod convolution;
 mod log8;
 mod log_spectrum;
@@ -17,6 +18,7 @@ mod transform;
 
 pub use attention::attention;
 pub use circulant::block_circulant_product;
+pub use conv::{conv_direct, conv_fft, conv_spectrum};
 pub use convolution::spectral_conv;
 pub use log_spectrum::log_spectrum_product;
 pub use log8::{log8_decode, log8_encode};

@@ -11,6 +11,7 @@
 mod binary;
 mod circulant;
 pub mod compare;
+mod convolution;
 mod every;
 mod fft;
 mod fft_lengths;
@@ -108,6 +109,7 @@ const GROUPS: &[&[Case]] = &[
     network::CASES,
     memory::CASES,
     circulant::CASES,
+    convolution::CASES,
     log8::CASES,
     rotated::CASES,
     sparse::CASES,

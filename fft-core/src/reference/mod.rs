@@ -3,12 +3,14 @@
 //! They follow the definitions as directly as they can be written; where accuracy asks for it they spend time (compensated
 //! sums, twiddle factors by integer modulo). Nothing here is used outside tests. Arguments that do not fit together panic.
 
+mod convolution;
 mod dft;
 mod linear;
 mod network;
 mod special;
 mod spectral;
 
+pub use convolution::convolution;
 pub use dft::{dft, dft_bins, dft_nd, fast_dft, half_spectrum, hermitian, idft, irdft, prime_factors, rdft};
 pub use linear::{circulant, circular_convolution, matmul};
 pub use network::{attention, layer_norm, rms_norm, rope, silu_mul, softmax};

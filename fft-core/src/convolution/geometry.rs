@@ -1,0 +1,156 @@
+//! The checked sizes of a convolution.
+
+use smallvec::SmallVec;
+
+use super::ConvSpec;
+use crate::{Dims, Error, Result};
+
+/// The sizes of one convolution, checked: output lengths are at least 1, groups divide channels, nothing overflows.
+///
+/// Backends see padding with zeros only: other modes are applied to the input before.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConvGeometry {
+    /// Inputs in the batch.
+    pub batch: usize,
+    /// Groups of channels.
+    pub groups: usize,
+    /// Input channels of a group.
+    pub channels_in: usize,
+    /// Output channels of a group.
+    pub channels_out: usize,
+    /// Input lengths along the spatial axes.
+    pub input: Dims,
+    /// Taps along them.
+    pub kernel: Dims,
+    /// Output lengths along them.
+    pub output: Dims,
+    /// From output to output.
+    pub stride: Dims,
+    /// From tap to tap.
+    pub dilation: Dims,
+    /// Zeros before and after the input.
+    pub padding: SmallVec<[[usize; 2]; 4]>,
+}
+
+impl ConvGeometry {
+    /// The sizes for an input of shape `x`, `[batch, channels, length..]`, and a weight of shape `w`, `[channels out, channels in / groups,
+    /// taps..]`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] when ranks or channels do not fit; [`Error::InvalidArgument`] for a stride, dilation or number of groups of 0, an
+    /// empty kernel, one larger than the padded input, channels that the groups do not divide, and entries of `spec` for another
+    /// number of axes.
+    pub fn new(op: &'static str, x: &[usize], w: &[usize], spec: &ConvSpec) -> Result<Self> {
+        let axes = spec.axes();
+        if x.len() != axes + 2 || w.len() != axes + 2 {
+            let reason =
+                format!("both need 2 + {axes} axes: batch or channels out, channels, and {axes} spatial");
+            return Err(Error::shapes(op, x, w, reason));
+        }
+        if spec.dilation.len() != axes {
+            let reason = format!("one entry for each of {axes} spatial axes");
+            return Err(Error::invalid(op, "dilation", &spec.dilation, reason));
+        }
+        if spec.padding.len() != axes {
+            let reason = format!("one entry for each of {axes} spatial axes");
+            return Err(Error::invalid(op, "padding", &spec.padding, reason));
+        }
+        for (argument, values) in [("stride", &spec.stride), ("dilation", &spec.dilation)] {
+            if values.contains(&0) {
+                return Err(Error::invalid(op, argument, values, "must be at least 1 along every axis"));
+            }
+        }
+        let groups = spec.groups;
+        if groups == 0 {
+            return Err(Error::invalid(op, "groups", groups, "must be at least 1"));
+        }
+        for (what, channels) in [("input", x[1]), ("output", w[0])] {
+            if !channels.is_multiple_of(groups) {
+                let reason = format!("must divide the {channels} {what} channels");
+                return Err(Error::invalid(op, "groups", groups, reason));
+            }
+        }
+        if x[1] / groups != w[1] {
+            let reason = format!("the weight must have {} / {groups} input channels", x[1]);
+            return Err(Error::shapes(op, x, w, reason));
+        }
+        let mut output = Dims::new();
+        for axis in 0..axes {
+            let (length, taps) = (x[2 + axis], w[2 + axis]);
+            if taps == 0 {
+                return Err(Error::invalid(
+                    op,
+                    "weight",
+                    format!("{w:?}"),
+                    "needs at least one tap along every axis",
+                ));
+            }
+            let [before, after] = spec.padding[axis];
+            let too_large =
+                || Error::invalid(op, "padding", &spec.padding, "the padded input has too many elements");
+            let padded = length
+                .checked_add(before)
+                .and_then(|n| n.checked_add(after))
+                .filter(|&n| n <= isize::MAX as usize / 16)
+                .ok_or_else(too_large)?;
+            let reach = (taps - 1).checked_mul(spec.dilation[axis]).and_then(|n| n.checked_add(1));
+            let reach = reach.filter(|&reach| reach <= padded).ok_or_else(|| {
+                let reason = format!(
+                    "with dilation {} a kernel of {taps} taps is larger than the {padded} elements of the padded input along spatial axis {axis}",
+                    spec.dilation[axis]
+                );
+                Error::invalid(op, "weight", format!("{w:?}"), reason)
+            })?;
+            output.push((padded - reach) / spec.stride[axis] + 1);
+        }
+        Ok(Self {
+            batch: x[0],
+            groups,
+            channels_in: w[1],
+            channels_out: w[0] / groups,
+            input: Dims::from_slice(&x[2..]),
+            kernel: Dims::from_slice(&w[2..]),
+            output,
+            stride: spec.stride.clone(),
+            dilation: spec.dilation.clone(),
+            padding: spec.padding.clone(),
+        })
+    }
+
+    /// Number of spatial axes.
+    pub fn axes(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Elements of the input from the first to the last tap along a spatial axis.
+    pub fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    }
+
+    /// The length of the padded input along a spatial axis.
+    pub fn padded(&self, axis: usize) -> usize {
+        self.input[axis] + self.padding[axis][0] + self.padding[axis][1]
+    }
+
+    /// Outputs along a spatial axis if the stride were 1.
+    pub fn dense_output(&self, axis: usize) -> usize {
+        self.padded(axis) - self.reach(axis) + 1
+    }
+
+    /// `[batch, channels out, length..]`.
+    pub fn output_shape(&self) -> Dims {
+        let mut shape = Dims::from_slice(&[self.batch, self.groups * self.channels_out]);
+        shape.extend_from_slice(&self.output);
+        shape
+    }
+
+    /// Of a tile of `tile` points along a spatial axis, the outputs (at stride 1) that do not wrap around, at least 1.
+    pub fn useful(&self, axis: usize, tile: usize) -> usize {
+        (tile + 1).saturating_sub(self.reach(axis)).max(1)
+    }
+
+    /// How many tiles of `tile` points cover the outputs along a spatial axis.
+    pub fn tiles(&self, axis: usize, tile: usize) -> usize {
+        self.dense_output(axis).div_ceil(self.useful(axis, tile))
+    }
+}
