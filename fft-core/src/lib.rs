@@ -22,6 +22,7 @@ pub mod convolution;
 pub mod device;
 pub mod dtype;
 pub mod error;
+pub mod frequencies;
 pub mod layout;
 pub mod memory;
 pub mod ops;

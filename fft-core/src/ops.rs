@@ -219,6 +219,15 @@ pub enum Norm {
 }
 
 impl Norm {
+    /// The convention with the factors of the two directions exchanged.
+    pub const fn swapped(self) -> Self {
+        match self {
+            Norm::Backward => Norm::Forward,
+            Norm::Ortho => Norm::Ortho,
+            Norm::Forward => Norm::Backward,
+        }
+    }
+
     /// The factor for a transform over `n` points in all.
     pub fn scale(self, direction: Direction, n: usize) -> f64 {
         match (self, direction) {

@@ -299,6 +299,29 @@ fn transforms() {
     refused!(x.rfftn(&[], None, norm), InvalidArgument);
     refused!(z.irfftn(&[], Some(&[]), norm), InvalidArgument);
     refused!(x.rfftn(&[0, 1], Some(&[0, 4]), norm), InvalidArgument);
+    // Four bins are those of 6 or 7 points; what lies beside is a mistake of parity, other lengths crop or pad.
+    refused!(z.irfft(1, Some(8), norm), InvalidArgument, "irfft: n = 8: 4 bins belong to 6 or 7 points");
+    refused!(z.irfft(1, Some(5), norm), InvalidArgument, "irfft: n = 5");
+    refused!(z.irfftn(&[0, 1], Some(&[2, 8]), norm), InvalidArgument, "irfft: n = 8");
+    refused!(z.hfft(1, Some(5), norm), InvalidArgument, "hfft: n = 5");
+    refused!(typed(&d, &[1], DType::C64).irfft(0, Some(2), norm), InvalidArgument, "irfft: n = 2");
+    refused!(typed(&d, &[2], DType::C64).irfft(0, Some(1), norm), InvalidArgument, "irfft: n = 1");
+    for n in [1, 3, 4, 6, 7, 9, 10] {
+        assert_eq!(z.irfft(1, Some(n), norm).expect("crops or pads").shape(), [2, n]);
+    }
+    assert_eq!(z.resize(1, 5).and_then(|z| z.irfft(1, Some(8), norm)).expect("resized").shape(), [2, 8]);
+    refused!(x.hfft(1, None, norm), DTypeMismatch, "hfft");
+    refused!(z.hfft(2, None, norm), InvalidArgument, "hfft");
+    refused!(z.hfft(1, Some(0), norm), InvalidArgument, "hfft: n = 0");
+    refused!(typed(&d, &[2, 1], DType::C64).hfft(1, None, norm), InvalidArgument, "hfft: n = 0");
+    refused!(z.ihfft(1, None, norm), DTypeMismatch, "ihfft");
+    refused!(zeros(&d, &[2, 0]).ihfft(1, None, norm), InvalidArgument, "ihfft: n = 0");
+    refused!(z.hfft2([1, 1], None, norm), InvalidArgument, "repeated");
+    refused!(x.ihfft2([0, 2], None, norm), InvalidArgument, "ihfft: axis = 2");
+    refused!(x.fft2([1, 1], None, norm), InvalidArgument, "repeated");
+    refused!(x.rfft2([0, 2], None, norm), InvalidArgument, "rfft: axis = 2");
+    refused!(x.ifft2([0, 1], Some([0, 4]), norm), InvalidArgument, "ifft: n = 0");
+    refused!(z.irfft2([0, 1], Some([2, 8]), norm), InvalidArgument, "irfft: n = 8");
     let spec = |kind, direction, n| FftSpec { kind, direction, axis: 1, n, scale: 1.0 };
     let (forward, inverse) = (Direction::Forward, Direction::Inverse);
     refused!(x.fft_primitive(spec(FftKind::C2C, forward, 6)), DTypeMismatch);
@@ -320,6 +343,26 @@ fn transforms() {
     assert_eq!((nothing.shape(), nothing.to_vec::<f32>().expect("nothing").len()), (&[0, 6][..], 0));
     let padded = typed(&d, &[3, 0], DType::C64).fft(1, Some(2), norm).expect("only padding");
     assert_eq!(padded.to_vec::<Complex32>().expect("zeros"), [Complex32::default(); 6]);
+}
+
+#[test]
+fn shifts() {
+    let d = device();
+    let x = zeros(&d, &[2, 6]);
+    refused!(x.roll(2, 1), InvalidArgument, "roll: axis = 2");
+    refused!(x.fftshift(&[0, 0]), InvalidArgument, "fftshift: axes = [0, 0]");
+    refused!(x.fftshift(&[5]), InvalidArgument, "fftshift: axis = 5");
+    refused!(x.ifftshift(&[1, 1]), InvalidArgument, "ifftshift");
+    refused!(x.resize(2, 3), InvalidArgument, "resize: axis = 2");
+    refused!(x.resize(1, usize::MAX), InvalidArgument, "resize");
+    refused!(x.resize(1, 1 << 40), MemoryLimit);
+    let none = zeros(&d, &[3, 0]);
+    assert_eq!(none.roll(1, 7).expect("nothing to move").shape(), [3, 0]);
+    assert_eq!(none.fftshift(&[0, 1]).expect("nothing to move").shape(), [3, 0]);
+    assert_eq!(none.resize(1, 2).expect("zeros").to_vec::<f32>().expect("zeros"), [0.0; 6]);
+    for shift in [isize::MIN, isize::MAX, -1, 0, 6] {
+        assert_eq!(x.roll(1, shift).expect("any shift").shape(), [2, 6]);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod every;
 mod fft;
 mod fft_lengths;
 mod fft_nd;
+mod hermitian;
 mod log8;
 mod memory;
 mod movement;
@@ -25,6 +26,7 @@ mod product;
 mod reduction;
 mod rotated;
 pub mod sample;
+mod shift;
 mod sparse;
 mod unary;
 
@@ -101,6 +103,8 @@ const GROUPS: &[&[Case]] = &[
     fft::CASES,
     fft_lengths::CASES,
     fft_nd::CASES,
+    hermitian::CASES,
+    shift::CASES,
     movement::CASES,
     unary::CASES,
     binary::CASES,

@@ -1,11 +1,13 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod hermitian;
 mod indexing;
 mod linear_algebra;
 mod network;
 mod reduction;
 mod shape;
+mod shift;
 mod transform;
 
 pub use indexing::check_indices;

@@ -32,8 +32,13 @@ impl Tensor {
 
     /// Inverse of [`rfft`](Self::rfft): `n` real values from a half spectrum (default `n`: `2 (bins - 1)`).
     ///
+    /// `bins` bins are those of `2 bins - 2` or of `2 bins - 1` points. Any other `n` crops the spectrum or pads it with zeros, as
+    /// in NumPy, except for the two lengths beside these: `n = 2 bins` would lack its middle bin and `n = 2 bins - 3` has none, so
+    /// that an `n` that is off by one, even for odd or odd for even, is an error rather than another signal. Whoever means
+    /// it [`resize`](Self::resize)s the spectrum first.
+    ///
     /// # Errors
-    /// As [`fft`](Self::fft); the tensor must be `C64` or `C128`.
+    /// As [`fft`](Self::fft), and [`Error::InvalidArgument`] for such an `n`; the tensor must be `C64` or `C128`.
     pub fn irfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
         self.irfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
@@ -43,7 +48,8 @@ impl Tensor {
     /// # Errors
     /// As [`fft`](Self::fft), and [`Error::InvalidArgument`] when an axis is repeated.
     pub fn fftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.complex_input("fft")?.transform("fft", FftKind::C2C, Direction::Forward, axes, n, norm)
+        const OP: &str = "fft";
+        self.complex_input(OP)?.transform(OP, FftKind::C2C, Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`fftn`](Self::fftn).
@@ -51,7 +57,8 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn).
     pub fn ifftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.complex_input("ifft")?.transform("ifft", FftKind::C2C, Direction::Inverse, axes, n, norm)
+        const OP: &str = "ifft";
+        self.complex_input(OP)?.transform(OP, FftKind::C2C, Direction::Inverse, axes, n, norm)
     }
 
     /// Transform of a real tensor along several axes; the last of `axes` keeps only the half spectrum.
@@ -59,10 +66,7 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn); the tensor must be `F32` or `F64`.
     pub fn rfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        if !matches!(self.dtype(), DType::F32 | DType::F64) {
-            return Err(Error::DTypeMismatch { op: "rfft", lhs: self.dtype(), rhs: DType::F32 });
-        }
-        self.transform("rfft", FftKind::R2C, Direction::Forward, axes, n, norm)
+        self.real_forward("rfft", axes, n, norm)
     }
 
     /// Inverse of [`rfftn`](Self::rfftn).
@@ -70,10 +74,39 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn); the tensor must be `C64` or `C128`.
     pub fn irfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        if !self.dtype().is_complex() {
-            return Err(Error::DTypeMismatch { op: "irfft", lhs: self.dtype(), rhs: DType::C64 });
-        }
-        self.transform("irfft", FftKind::C2R, Direction::Inverse, axes, n, norm)
+        self.real_inverse("irfft", axes, n, norm)
+    }
+
+    /// [`fftn`](Self::fftn) along two axes, which are always named: NumPy takes the last two where they are not.
+    ///
+    /// # Errors
+    /// As [`fftn`](Self::fftn).
+    pub fn fft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
+        self.fftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+    }
+
+    /// Inverse of [`fft2`](Self::fft2).
+    ///
+    /// # Errors
+    /// As [`fftn`](Self::fftn).
+    pub fn ifft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
+        self.ifftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+    }
+
+    /// [`rfftn`](Self::rfftn) along two axes.
+    ///
+    /// # Errors
+    /// As [`rfftn`](Self::rfftn).
+    pub fn rfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
+        self.rfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+    }
+
+    /// Inverse of [`rfft2`](Self::rfft2).
+    ///
+    /// # Errors
+    /// As [`irfftn`](Self::irfftn).
+    pub fn irfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
+        self.irfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
     }
 
     /// Circular convolution along the last axis by the convolution theorem:
@@ -100,6 +133,34 @@ impl Tensor {
         }
         broadcast_shapes(OP, self.shape(), kernel.shape())?;
         self.device().spectral_conv(self, kernel)
+    }
+
+    /// A half spectrum of real input under the name of `op`.
+    pub(super) fn real_forward(
+        &self,
+        op: &'static str,
+        axes: &[usize],
+        n: Option<&[usize]>,
+        norm: Norm,
+    ) -> Result<Self> {
+        if !matches!(self.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::F32 });
+        }
+        self.transform(op, FftKind::R2C, Direction::Forward, axes, n, norm)
+    }
+
+    /// Real values from a half spectrum under the name of `op`.
+    pub(super) fn real_inverse(
+        &self,
+        op: &'static str,
+        axes: &[usize],
+        n: Option<&[usize]>,
+        norm: Norm,
+    ) -> Result<Self> {
+        if !self.dtype().is_complex() {
+            return Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::C64 });
+        }
+        self.transform(op, FftKind::C2R, Direction::Inverse, axes, n, norm)
     }
 
     fn complex_input(&self, op: &'static str) -> Result<Self> {
@@ -139,6 +200,9 @@ impl Tensor {
             let points = n.map_or(if half { 2 * own.saturating_sub(1) } else { own }, |n| n[i]);
             if points == 0 {
                 return Err(Error::invalid(op, "n", points, "a transform needs at least one point"));
+            }
+            if half {
+                expect_parity(op, own, points)?;
             }
             let last = i + 1 == axes.len();
             let kind = if last { kind } else { FftKind::C2C };
@@ -182,4 +246,21 @@ impl Tensor {
         }
         Tensor::build(self.device(), OP, &shape, dtype, |dst| self.device().fft(spec, self.view(), dst))
     }
+}
+
+/// Refuses a number of points that is one off those to which a half spectrum of `bins` bins belongs.
+fn expect_parity(op: &'static str, bins: usize, n: usize) -> Result<()> {
+    let twice = bins.saturating_mul(2);
+    if bins == 0 || (n != twice && n.saturating_add(3) != twice) {
+        return Ok(());
+    }
+    let (even, odd) = (twice - 2, twice - 1);
+    let kind = if n.is_multiple_of(2) {
+        "an even length has a middle bin more"
+    } else {
+        "an odd length has no middle bin"
+    };
+    let reason =
+        format!("{bins} bins belong to {even} or {odd} points, and {kind}; resize the spectrum to mean that");
+    Err(Error::invalid(op, "n", n, reason))
 }
