@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::convolution::ConvGeometry;
+use crate::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
 use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
     BinaryOp, Buffer, DType, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result, ScatterMode,
@@ -219,6 +219,25 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         tile: &[usize],
     ) -> Result<Tensor> {
         compose::conv_fft(x, spectrum, bias, geometry, tile)
+    }
+
+    /// The spectrum of a causal convolution's kernel, `[channels or 1, taps]`, in a form that only the device's own
+    /// [`long_conv`](Self::long_conv) understands. See [`compose::long_conv_spectrum`].
+    fn long_conv_spectrum(&self, kernel: &Tensor, plan: LongConvPlan) -> Result<Tensor> {
+        compose::long_conv_spectrum(kernel, plan)
+    }
+
+    /// A gated causal convolution of `u`, `[batch, channels, length]`, with the kernel or, where it is given, its
+    /// [`long_conv_spectrum`](Self::long_conv_spectrum) for the same plan. `F32` or `F64` throughout. See [`compose::long_conv`].
+    fn long_conv(
+        &self,
+        u: &Tensor,
+        kernel: &Tensor,
+        spectrum: Option<&Tensor>,
+        terms: LongConvTerms<'_>,
+        plan: LongConvPlan,
+    ) -> Result<Tensor> {
+        compose::long_conv(u, kernel, spectrum, terms, plan)
     }
 
     /// `x W^T` (or `x W`) with a sparse spectral `W`. See [`compose::sparse_spectral_product`].

@@ -18,6 +18,7 @@ mod fft_lengths;
 mod fft_nd;
 mod hermitian;
 mod log8;
+mod long_conv;
 mod memory;
 mod movement;
 mod network;
@@ -115,6 +116,7 @@ const GROUPS: &[&[Case]] = &[
     circulant::CASES,
     convolution::CASES,
     log8::CASES,
+    long_conv::CASES,
     rotated::CASES,
     sparse::CASES,
 ];

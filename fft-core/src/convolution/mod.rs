@@ -2,7 +2,11 @@
 //! groups, taps..]`, in one to three dimensions.
 
 mod geometry;
+mod long;
 mod spec;
+mod stream;
 
 pub use geometry::ConvGeometry;
+pub use long::{LongConvPlan, LongConvTerms, LongConvolution};
 pub use spec::{ConvSpec, PaddingMode};
+pub use stream::LongConvStream;
