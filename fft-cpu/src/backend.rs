@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
+use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
@@ -13,7 +14,7 @@ use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
 use crate::spectral::{circulant, log_spectrum, log8, rotated};
 use crate::threads::Threads;
-use crate::{elementwise, indexing, matmul, network, reduction, simd, spectral};
+use crate::{elementwise, indexing, long_conv, matmul, network, reduction, simd, spectral};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -203,6 +204,17 @@ impl SpectralBackend for CpuBackend {
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
         rotated::product(self.fourier_context(), w, x)
+    }
+
+    fn long_conv(
+        &self,
+        u: &Tensor,
+        kernel: &Tensor,
+        spectrum: Option<&Tensor>,
+        terms: LongConvTerms<'_>,
+        plan: LongConvPlan,
+    ) -> Result<Tensor> {
+        long_conv::long_conv(self.fourier_context(), u, kernel, spectrum, terms, plan)
     }
 
     fn trim(&self) {

@@ -18,6 +18,7 @@ mod backend;
 mod elementwise;
 mod fourier;
 mod indexing;
+mod long_conv;
 mod matmul;
 mod memory;
 mod network;

@@ -1,9 +1,11 @@
 //! Fourier transforms: plans of rustfft and realfft, along any axis of strided tensors.
 
+mod circular;
 mod half_length;
 mod lines;
 mod plans;
 mod transform;
 
-pub(crate) use plans::Plans;
+pub(crate) use circular::Circular;
+pub(crate) use plans::{Plans, Precision};
 pub(crate) use transform::{Context, fft};

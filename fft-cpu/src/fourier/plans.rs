@@ -8,6 +8,7 @@ use fft_core::{Complex, Direction};
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
+use super::circular::Circular;
 use super::half_length::HalfLength;
 
 /// All plans of a backend.
@@ -23,6 +24,7 @@ pub(crate) struct PlansOf<T: FftNum> {
     complex: HashMap<(usize, Direction), Arc<dyn Fft<T>>>,
     forward: HashMap<usize, Arc<dyn RealToComplex<T>>>,
     half: HashMap<usize, Arc<HalfLength<T>>>,
+    circular: HashMap<usize, Arc<Circular<T>>>,
     inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
     planner: FftPlanner<T>,
     real_planner: RealFftPlanner<T>,
@@ -34,6 +36,7 @@ impl<T: FftNum> Default for PlansOf<T> {
             complex: HashMap::new(),
             forward: HashMap::new(),
             half: HashMap::new(),
+            circular: HashMap::new(),
             inverse: HashMap::new(),
             planner: FftPlanner::new(),
             real_planner: RealFftPlanner::new(),
@@ -129,6 +132,21 @@ impl Plans {
             |plans| {
                 let plan = Arc::new(HalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Forward)));
                 plans.half.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+
+    /// The plan of circular convolutions of an even length.
+    pub(crate) fn circular<T: Precision>(&self, n: usize) -> Arc<Circular<T>> {
+        let half = self.half_length(n);
+        self.with(
+            |plans| plans.circular.get(&n).cloned(),
+            |plans| {
+                let forward = plans.planner.plan_fft(n / 2, FftDirection::Forward);
+                let inverse = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
+                let plan = Arc::new(Circular::new(forward, inverse, half));
+                plans.circular.insert(n, Arc::clone(&plan));
                 plan
             },
         )
