@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
 use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
-    BinaryOp, Buffer, DType, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result, ScatterMode,
-    Tensor, UnaryOp, View, ViewMut, compose,
+    BinaryOp, Buffer, DType, DctSpec, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result,
+    ScatterMode, Tensor, UnaryOp, View, ViewMut, compose,
 };
 
 /// How often a device made something that it should be able to reuse.
@@ -153,6 +153,14 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     /// `axes` first, C2R transforms it last. See [`compose::fft_nd`].
     fn fft_nd(&self, specs: &[FftSpec], x: &Tensor) -> Result<Tensor> {
         compose::fft_nd(specs, x)
+    }
+
+    /// A cosine or sine transform along one axis; see [`DctSpec`] and [`compose::dct`]. `F32` or `F64`.
+    ///
+    /// The relative L2 error against exact arithmetic is at most `epsilon * log2(4 n)`: the transform is a Fourier transform of
+    /// `4 n` points in disguise (8 n for type IV, half of whose points are 0).
+    fn dct(&self, x: &Tensor, spec: DctSpec) -> Result<Tensor> {
+        compose::dct(x, spec)
     }
 
     /// `exp(x - max) / sum exp(x - max)` along `axis`. See [`compose::softmax`].

@@ -19,6 +19,7 @@ pub mod compose;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod convolution;
+pub mod cosine;
 pub mod device;
 pub mod dtype;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod tensor;
 
 pub use backend::SpectralBackend;
 pub use buffer::{Buffer, HostBytes, RawBuffer};
+pub use cosine::{DctSpec, DctType, Wave};
 pub use device::{Device, DeviceInfo, DeviceKind};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};

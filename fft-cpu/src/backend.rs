@@ -6,15 +6,15 @@ use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
-    BinaryOp, Buffer, DType, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes, MemoryTracker,
-    ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
+    BinaryOp, Buffer, DType, DctSpec, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes,
+    MemoryTracker, ReduceOp, Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
 };
 
 use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
 use crate::spectral::{circulant, log_spectrum, log8, rotated};
 use crate::threads::Threads;
-use crate::{elementwise, indexing, long_conv, matmul, network, reduction, simd, spectral};
+use crate::{cosine, elementwise, indexing, long_conv, matmul, network, reduction, simd, spectral};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +37,7 @@ pub struct CpuBackend {
     pub(crate) threads: Threads,
     pub(crate) plans: Plans,
     circulant_bases: circulant::Bases,
+    cosine_plans: cosine::Plans,
 }
 
 impl CpuBackend {
@@ -58,6 +59,7 @@ impl CpuBackend {
             threads,
             plans: Plans::default(),
             circulant_bases: circulant::Bases::default(),
+            cosine_plans: cosine::Plans::default(),
         })
     }
 
@@ -95,7 +97,8 @@ impl SpectralBackend for CpuBackend {
     }
 
     fn cache_stats(&self) -> CacheStats {
-        let plans_created = self.plans.created() + self.circulant_bases.created();
+        let plans_created =
+            self.plans.created() + self.circulant_bases.created() + self.cosine_plans.created();
         CacheStats { plans_created, blocks_allocated: self.pool.blocks_allocated() }
     }
 
@@ -183,6 +186,10 @@ impl SpectralBackend for CpuBackend {
 
     fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
         fourier::fft(self.fourier_context(), spec, src, dst)
+    }
+
+    fn dct(&self, x: &Tensor, spec: DctSpec) -> Result<Tensor> {
+        cosine::dct(&self.threads, &self.pool, &self.cosine_plans, x, spec)
     }
 
     fn block_circulant_product(

@@ -15,6 +15,7 @@
 //! ```
 
 mod backend;
+mod cosine;
 mod elementwise;
 mod fourier;
 mod indexing;

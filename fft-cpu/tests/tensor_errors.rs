@@ -3,8 +3,8 @@
 use fft_core::backend::AttentionSpec;
 use fft_core::spectral::{Bits, RotatedMatrix, RotatedOptions};
 use fft_core::{
-    BinaryOp, Complex32, DType, Device, Direction, Error, FftKind, FftSpec, HostBytes, Norm, ReduceOp,
-    Result, ScatterMode, Tensor, UnaryOp,
+    BinaryOp, Complex32, DType, DctSpec, DctType, Device, Direction, Error, FftKind, FftSpec, HostBytes,
+    Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp, Wave,
 };
 use fft_cpu::CpuOptions;
 
@@ -343,6 +343,37 @@ fn transforms() {
     assert_eq!((nothing.shape(), nothing.to_vec::<f32>().expect("nothing").len()), (&[0, 6][..], 0));
     let padded = typed(&d, &[3, 0], DType::C64).fft(1, Some(2), norm).expect("only padding");
     assert_eq!(padded.to_vec::<Complex32>().expect("zeros"), [Complex32::default(); 6]);
+}
+
+#[test]
+fn cosine_and_sine_transforms() {
+    let d = device();
+    let (x, norm) = (zeros(&d, &[2, 6]), Norm::Backward);
+    for kind in DctType::ALL {
+        refused!(x.dct(kind, 2, None, norm), InvalidArgument, "dct: axis = 2");
+        refused!(x.dst(kind, 1, Some(0), norm), InvalidArgument, "dst: n = 0");
+        refused!(zeros(&d, &[2, 0]).idct(kind, 1, None, norm), InvalidArgument, "idct: n = 0");
+        refused!(zeros(&d, &[]).idst(kind, 0, None, norm), InvalidArgument, "idst: axis = 0");
+        refused!(x.dctn(kind, &[1, 1], None, norm), InvalidArgument, "repeated");
+        refused!(x.dstn(kind, &[0, 1], Some(&[2]), norm), InvalidArgument, "dst: n = [2]");
+        refused!(x.dct(kind, 1, Some(usize::MAX), norm), InvalidArgument);
+        refused!(x.dct(kind, 1, Some(1 << 40), norm), MemoryLimit);
+        refused!(typed(&d, &[4], DType::F16).idctn(kind, &[0], None, norm), DTypeMismatch, "idct");
+        refused!(typed(&d, &[4], DType::I64).idstn(kind, &[0], None, norm), DTypeMismatch, "idst");
+        assert_eq!(x.dst(kind, 1, Some(1), norm).expect("one point").shape(), [2, 1]);
+    }
+    refused!(x.dct(DctType::I, 1, Some(1), norm), InvalidArgument, "dct: n = 1");
+    refused!(x.idct(DctType::I, 1, Some(1), norm), InvalidArgument, "idct: n = 1");
+    refused!(x.dctn(DctType::I, &[0, 1], Some(&[2, 1]), norm), InvalidArgument, "dct: n = 1");
+    let spec = DctSpec { wave: Wave::Cosine, kind: DctType::I, axis: 0, scale: 1.0, orthogonal: false };
+    refused!(zeros(&d, &[1]).dct_primitive(spec), InvalidArgument, "dct: n = 1");
+    refused!(
+        zeros(&d, &[0]).dct_primitive(DctSpec { wave: Wave::Sine, ..spec }),
+        InvalidArgument,
+        "dct: n = 0"
+    );
+    refused!(x.dct_primitive(DctSpec { axis: 2, ..spec }), InvalidArgument);
+    refused!(typed(&d, &[4], DType::C64).dct_primitive(spec), DTypeMismatch);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod binary;
 mod circulant;
 pub mod compare;
 mod convolution;
+mod dct;
 mod every;
 mod fft;
 mod fft_lengths;
@@ -106,6 +107,7 @@ const GROUPS: &[&[Case]] = &[
     fft_nd::CASES,
     hermitian::CASES,
     shift::CASES,
+    dct::CASES,
     movement::CASES,
     unary::CASES,
     binary::CASES,

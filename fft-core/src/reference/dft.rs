@@ -6,14 +6,14 @@ use crate::{Complex64, Direction};
 
 /// A running sum with the rounding errors carried along (Neumaier 1974): its error does not grow with the number of terms.
 #[derive(Default, Clone, Copy)]
-struct Sum {
+pub(super) struct Sum {
     sum: f64,
     lost: f64,
 }
 
 impl Sum {
     #[inline]
-    fn add(&mut self, x: f64) {
+    pub(super) fn add(&mut self, x: f64) {
         // Knuth's TwoSum: exact for any order of magnitudes, without a branch.
         let s = self.sum + x;
         let b = s - self.sum;
@@ -21,14 +21,14 @@ impl Sum {
         self.sum = s;
     }
 
-    fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         self.sum + self.lost
     }
 }
 
 /// `exp(-2 pi i j / n)` (forward) or its conjugate, for `j` in `0..n`, each correctly reduced: the angle is taken in the
 /// first octant and mirrored, so that multiples of an eighth of a turn are exact.
-fn twiddles(n: usize, direction: Direction) -> Vec<Complex64> {
+pub(super) fn twiddles(n: usize, direction: Direction) -> Vec<Complex64> {
     (0..n)
         .map(|j| {
             let octant = 8 * j / n;

@@ -4,6 +4,7 @@
 //! sums, twiddle factors by integer modulo). Nothing here is used outside tests. Arguments that do not fit together panic.
 
 mod convolution;
+mod cosine;
 mod dft;
 mod linear;
 mod network;
@@ -11,6 +12,7 @@ mod special;
 mod spectral;
 
 pub use convolution::convolution;
+pub use cosine::{dct, orthogonal_dct};
 pub use dft::{dft, dft_bins, dft_nd, fast_dft, half_spectrum, hermitian, idft, irdft, prime_factors, rdft};
 pub use linear::{circulant, circular_convolution, matmul};
 pub use network::{attention, layer_norm, rms_norm, rope, silu_mul, softmax};

@@ -1,6 +1,7 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod cosine;
 mod hermitian;
 mod indexing;
 mod linear_algebra;

@@ -1,0 +1,213 @@
+//! Cosine and sine transforms by the plans of rustdct, line by line in place.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fft_core::{DType, DctSpec, DctType, Result, Tensor, Wave, compose};
+use rustdct::{Dct1, DctNum, DctPlanner, Dst1, TransformType2And3, TransformType4};
+
+use crate::memory::{BlockPool, SharedMut, elements_mut};
+use crate::threads::Threads;
+
+const OP: &str = "dct";
+/// Bytes of lines in a task.
+const TASK: usize = 1 << 16;
+
+/// The plan of one wave, type and length.
+pub(crate) struct Plan<T> {
+    algorithm: Algorithm<T>,
+    wave: Wave,
+    kind: DctType,
+    n: usize,
+}
+
+enum Algorithm<T> {
+    CosineOne(Arc<dyn Dct1<T>>),
+    SineOne(Arc<dyn Dst1<T>>),
+    TwoAndThree(Arc<dyn TransformType2And3<T>>),
+    Four(Arc<dyn TransformType4<T>>),
+}
+
+/// A precision that has plans.
+pub(crate) trait Precision: DctNum + bytemuck::Pod + Default {
+    /// Its plans.
+    fn of(plans: &Plans) -> &Mutex<PlansOf<Self>>;
+    /// The nearest number.
+    fn nearest(x: f64) -> Self;
+}
+
+impl Precision for f32 {
+    fn of(plans: &Plans) -> &Mutex<PlansOf<f32>> {
+        &plans.single
+    }
+    fn nearest(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+impl Precision for f64 {
+    fn of(plans: &Plans) -> &Mutex<PlansOf<f64>> {
+        &plans.double
+    }
+    fn nearest(x: f64) -> f64 {
+        x
+    }
+}
+
+/// All plans of a backend.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    single: Mutex<PlansOf<f32>>,
+    double: Mutex<PlansOf<f64>>,
+    created: AtomicUsize,
+}
+
+/// Plans of one precision.
+pub(crate) struct PlansOf<T: DctNum> {
+    plans: HashMap<(Wave, DctType, usize), Arc<Plan<T>>>,
+    planner: DctPlanner<T>,
+}
+
+impl<T: DctNum> Default for PlansOf<T> {
+    fn default() -> Self {
+        Self { plans: HashMap::new(), planner: DctPlanner::new() }
+    }
+}
+
+impl<T: DctNum> std::fmt::Debug for PlansOf<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PlansOf").field(&self.plans.len()).finish()
+    }
+}
+
+impl Plans {
+    /// How many plans were made.
+    pub(crate) fn created(&self) -> usize {
+        self.created.load(Relaxed)
+    }
+
+    /// The plan of `n` points: at least one, and two for the cosine transform of type I.
+    pub(crate) fn plan<T: Precision>(&self, wave: Wave, kind: DctType, n: usize) -> Arc<Plan<T>> {
+        // Plans are inserted whole, so a panic elsewhere leaves the map usable.
+        let mut of = T::of(self).lock().unwrap_or_else(PoisonError::into_inner);
+        let PlansOf { plans, planner } = &mut *of;
+        let plan = plans.entry((wave, kind, n)).or_insert_with(|| {
+            self.created.fetch_add(1, Relaxed);
+            let algorithm = match (wave, kind) {
+                (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
+                (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
+                (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.plan_dct2(n)),
+                (_, DctType::IV) => Algorithm::Four(planner.plan_dct4(n)),
+            };
+            Arc::new(Plan { algorithm, wave, kind, n })
+        });
+        Arc::clone(plan)
+    }
+}
+
+impl<T: Precision> Plan<T> {
+    /// Numbers of scratch.
+    pub(crate) fn scratch_len(&self) -> usize {
+        match &self.algorithm {
+            Algorithm::CosineOne(plan) => plan.get_scratch_len(),
+            Algorithm::SineOne(plan) => plan.get_scratch_len(),
+            Algorithm::TwoAndThree(plan) => plan.get_scratch_len(),
+            Algorithm::Four(plan) => plan.get_scratch_len(),
+        }
+    }
+
+    /// Transforms a line of the plan's length; see [`DctSpec`] for the factor and the orthogonal form.
+    pub(crate) fn process(&self, line: &mut [T], scratch: &mut [T], scale: f64, orthogonal: bool) {
+        use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+        let last = self.n - 1;
+        // Which ends weigh in the orthogonal form.
+        let ends: &[usize] = match (self.wave, self.kind) {
+            _ if !orthogonal => &[],
+            (Wave::Cosine, DctType::I) => &[0, last],
+            (Wave::Cosine, DctType::II | DctType::III) => &[0],
+            (Wave::Sine, DctType::II | DctType::III) => &[last],
+            _ => &[],
+        };
+        if self.kind != DctType::II {
+            ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(SQRT_2));
+        }
+        match (&self.algorithm, self.wave, self.kind) {
+            (Algorithm::CosineOne(plan), ..) => plan.process_dct1_with_scratch(line, scratch),
+            (Algorithm::SineOne(plan), ..) => {
+                // It takes two points of its extended signal to be zeros that are there.
+                scratch.fill(T::zero());
+                plan.process_dst1_with_scratch(line, scratch);
+            }
+            (Algorithm::TwoAndThree(plan), Wave::Cosine, DctType::II) => {
+                plan.process_dct2_with_scratch(line, scratch);
+            }
+            (Algorithm::TwoAndThree(plan), Wave::Cosine, _) => plan.process_dct3_with_scratch(line, scratch),
+            (Algorithm::TwoAndThree(plan), Wave::Sine, DctType::II) => {
+                plan.process_dst2_with_scratch(line, scratch);
+            }
+            (Algorithm::TwoAndThree(plan), Wave::Sine, _) => plan.process_dst3_with_scratch(line, scratch),
+            (Algorithm::Four(plan), Wave::Cosine, _) => plan.process_dct4_with_scratch(line, scratch),
+            (Algorithm::Four(plan), Wave::Sine, _) => plan.process_dst4_with_scratch(line, scratch),
+        }
+        // The plans compute half of what SciPy defines.
+        let factor = T::nearest(2.0 * scale);
+        line.iter_mut().for_each(|y| *y = *y * factor);
+        if self.kind != DctType::III {
+            ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(FRAC_1_SQRT_2));
+        }
+    }
+}
+
+/// See `SpectralBackend::dct`.
+pub(crate) fn dct(
+    threads: &Threads,
+    pool: &Arc<BlockPool>,
+    plans: &Plans,
+    x: &Tensor,
+    spec: DctSpec,
+) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F32 => lines::<f32>(threads, pool, plans, x, spec),
+        DType::F64 => lines::<f64>(threads, pool, plans, x, spec),
+        _ => compose::dct(x, spec),
+    }
+}
+
+fn lines<T: Precision>(
+    threads: &Threads,
+    pool: &Arc<BlockPool>,
+    plans: &Plans,
+    x: &Tensor,
+    spec: DctSpec,
+) -> Result<Tensor> {
+    let last = x.rank() - 1;
+    // The lines one after another in a buffer of their own, where they are transformed; a view brings the axis back.
+    let turned = x.transpose(spec.axis, last)?;
+    let n = turned.shape()[last];
+    let plan = plans.plan::<T>(spec.wave, spec.kind, n);
+    let y = Tensor::build(x.device(), OP, turned.shape(), x.dtype(), |mut dst| {
+        let copied = fft_core::ViewMut { buffer: &mut *dst.buffer, layout: dst.layout, dtype: dst.dtype };
+        x.device().copy(turned.view(), copied)?;
+        let all = elements_mut::<T>(OP, &mut dst)?;
+        let rows = all.len() / n;
+        let per_task = (TASK / (n * size_of::<T>())).max(1);
+        let tasks = rows.div_ceil(per_task);
+        let team = threads.team(tasks, all.len().saturating_mul(4));
+        // Parts of different workers start at different cache lines.
+        let each = plan.scratch_len().next_multiple_of(16);
+        let mut block = pool.scratch(team.workers() * each * size_of::<T>())?;
+        let (scratch, all) = (SharedMut::new(block.as_mut::<T>()), SharedMut::new(all));
+        team.run(tasks, |task, worker| {
+            // SAFETY: a worker runs one task at a time, and each has its own part.
+            let scratch = unsafe { scratch.slice(worker * each, each) };
+            for row in task * per_task..rows.min((task + 1) * per_task) {
+                // SAFETY: a row of the output; tasks have different rows.
+                let line = unsafe { all.slice(row * n, n) };
+                plan.process(line, scratch, spec.scale, spec.orthogonal);
+            }
+        });
+        Ok(())
+    })?;
+    y.transpose(spec.axis, last)
+}
