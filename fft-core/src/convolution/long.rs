@@ -187,7 +187,7 @@ fn check_kernel(kernel: &Tensor) -> Result<()> {
     };
     if channels == 0 || taps == 0 {
         let reason = "a kernel needs a channel and a tap";
-        return Err(Error::invalid(OP, "kernel", format!("{:?}", kernel.shape()), reason));
+        return Err(Error::invalid(OP, "kernel", kernel.shape(), reason));
     }
     Ok(())
 }
@@ -250,7 +250,7 @@ mod tests {
             for taps in (1..70).chain([1000, 4096, 65_536, 2_000_000]) {
                 let plan = LongConvPlan::new(length, taps);
                 assert_eq!(plan.taps, taps.min(length));
-                assert!(plan.points > plan.taps && plan.points % 2 == 0, "{length} {taps} {plan:?}");
+                assert!(plan.points > plan.taps && plan.points.is_multiple_of(2), "{length} {taps} {plan:?}");
                 assert!(plan.points <= 4 * (length + plan.taps), "{length} {taps} {plan:?}");
             }
         }

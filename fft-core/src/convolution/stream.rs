@@ -59,6 +59,7 @@ impl Blocks {
     fn act(&self, x: &Tensor) -> Result<Tensor> {
         let length = x.shape()[2];
         match &self.of_length[length.ilog2() as usize] {
+            Block::Matrix(taps) if length == 1 => x.mul(&taps.squeeze(1)?),
             Block::Matrix(taps) => {
                 // For each channel [batch, U] x [U, U].
                 let (batch, channels) = (x.shape()[0], x.shape()[1]);

@@ -78,13 +78,58 @@ impl<T: Precision> Kernel for Product<'_, T> {
         }
         let (low, high) = line[1..].split_at_mut(h / 2);
         let from = high.len() - pairs;
-        let low_bins = &bins[1..=pairs];
-        let high_bins = &bins[h - pairs..h];
-        let forward = low[..pairs].iter_mut().zip(low_bins).zip(&twiddles[1..=pairs]);
-        let backward = high[from..].iter_mut().zip(high_bins).rev();
-        for (((a, p), t), (b, q)) in forward.zip(backward) {
-            (*a, *b) = pair(*a, *b, *p, *q, *t, quarter);
+        let (low, high) = (&mut low[..pairs], &mut high[from..]);
+        let (low_bins, high_bins, twiddles) = (&bins[1..=pairs], &bins[h - pairs..h], &twiddles[1..=pairs]);
+        let whole = pairs / BLOCK * BLOCK;
+        for k in (0..whole).step_by(BLOCK) {
+            let m = pairs - k - BLOCK;
+            let (a, b) = (&mut low[k..k + BLOCK], &mut high[m..m + BLOCK]);
+            block(a, b, &low_bins[k..k + BLOCK], &high_bins[m..m + BLOCK], &twiddles[k..k + BLOCK], quarter);
         }
+        for k in whole..pairs {
+            let m = pairs - 1 - k;
+            (low[k], high[m]) = pair(low[k], high[m], low_bins[k], high_bins[m], twiddles[k], quarter);
+        }
+    }
+}
+
+/// Pairs taken together: a vector register of `f32` with the widest instructions.
+const BLOCK: usize = 16;
+
+/// [`pair`] of `a[i]` and `b[BLOCK - 1 - i]`, with real and imaginary parts apart so that the compiler vectorises across pairs.
+#[inline(always)]
+fn block<T: Precision>(
+    a: &mut [Complex<T>],
+    b: &mut [Complex<T>],
+    p: &[Complex<T>],
+    q: &[Complex<T>],
+    t: &[Complex<T>],
+    scale: T,
+) {
+    let parts = |z: &[Complex<T>], at: fn(usize) -> usize| -> [[T; BLOCK]; 2] {
+        let z: &[Complex<T>; BLOCK] = z.try_into().expect("slices of a block");
+        [std::array::from_fn(|i| z[at(i)].re), std::array::from_fn(|i| z[at(i)].im)]
+    };
+    let (same, turned): (fn(usize) -> usize, fn(usize) -> usize) = (|i| i, |i| BLOCK - 1 - i);
+    let ([ar, ai], [br, bi]) = (parts(a, same), parts(b, turned));
+    let ([pr, pi], [qr, qi], [tr, ti]) = (parts(p, same), parts(q, turned), parts(t, same));
+    let mut outputs = [[T::default(); BLOCK]; 4];
+    let [xr, xi, yr, yi] = &mut outputs;
+    for i in 0..BLOCK {
+        let complex = |re: &[T; BLOCK], im: &[T; BLOCK]| Complex::new(re[i], im[i]);
+        let (x, y) = pair(
+            complex(&ar, &ai),
+            complex(&br, &bi),
+            complex(&pr, &pi),
+            complex(&qr, &qi),
+            complex(&tr, &ti),
+            scale,
+        );
+        (xr[i], xi[i], yr[i], yi[i]) = (x.re, x.im, y.re, y.im);
+    }
+    for i in 0..BLOCK {
+        a[i] = Complex::new(outputs[0][i], outputs[1][i]);
+        b[i] = Complex::new(outputs[2][BLOCK - 1 - i], outputs[3][BLOCK - 1 - i]);
     }
 }
 
