@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
+use crate::convolution::{ConvCosts, ConvGeometry, LongConvPlan, LongConvTerms};
 use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
     BinaryOp, Buffer, DType, DctSpec, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result,
@@ -196,6 +196,12 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     /// Circular convolution along the last axis by the convolution theorem. See [`compose::spectral_conv`].
     fn spectral_conv(&self, x: &Tensor, kernel: &Tensor) -> Result<Tensor> {
         compose::spectral_conv(x, kernel)
+    }
+
+    /// What the steps of convolutions cost on this device, for the choice between the two ways below. The default is
+    /// [`ConvCosts::GENERIC`].
+    fn conv_costs(&self) -> ConvCosts {
+        ConvCosts::GENERIC
     }
 
     /// A convolution as a sum over taps; padding with zeros. Operands are `F32` or `F64` throughout. See [`compose::conv_direct`].

@@ -121,10 +121,8 @@ pub fn conv_fft(
         steps.push(strides[2 + a] * g.useful(a, tile[a]) as isize);
     }
     let count: usize = shape[3..].iter().product();
-    for a in 0..axes {
-        shape.push(tile[a]);
-        steps.push(strides[2 + a]);
-    }
+    shape.extend_from_slice(tile);
+    steps.extend_from_slice(&strides[2..]);
     let tiles = padded.with_layout(Layout::from_parts(&shape, &steps, padded.layout().offset())?);
     let along: Dims = (3 + axes..3 + 2 * axes).collect();
     let x = tiles.rfftn(&along, None, Norm::Backward)?;
@@ -147,14 +145,14 @@ pub fn conv_fft(
     shape.push(tile[axes - 1] / 2 + 1);
     let along: Dims = (2 + axes..2 + 2 * axes).collect();
     let mut y = y.reshape(&shape)?.irfftn(&along, Some(tile), Norm::Backward)?;
-    for a in 0..axes {
-        y = y.narrow(2 + axes + a, 0, g.useful(a, tile[a]))?;
+    for (a, &points) in tile.iter().enumerate() {
+        y = y.narrow(2 + axes + a, 0, g.useful(a, points))?;
     }
     let mut order = Dims::from_slice(&[0, 1]);
     let mut joined = Dims::from_slice(&[g.batch, g.groups * g.channels_out]);
-    for a in 0..axes {
+    for (a, &points) in tile.iter().enumerate() {
         order.extend_from_slice(&[2 + a, 2 + axes + a]);
-        joined.push(g.tiles(a, tile[a]) * g.useful(a, tile[a]));
+        joined.push(g.tiles(a, points) * g.useful(a, points));
     }
     let mut y = y.permute(&order)?.reshape(&joined)?;
     for a in 0..axes {

@@ -4,10 +4,10 @@
 //! the spectral way: relative to the error of three transforms, `3 epsilon log2(points)`, times the ratio by which outputs may be
 //! smaller than the spectra that they come from, which random operands keep near 1.
 
-use super::compare::close_l2;
+use super::compare::{close_l2, ensure};
 use super::sample::{Array, Random};
 use super::{Case, Operation, Outcome};
-use crate::convolution::{ConvGeometry, ConvSpec};
+use crate::convolution::{ConvGeometry, ConvPlan, ConvSpec};
 use crate::{DType, Device, reference};
 
 const DIRECT: &[Operation] = &[Operation::ConvDirect];
@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("convolution::spectral", SPECTRAL, |d| every(d, DType::F32, spectral)),
     Case::new("convolution::spectral_f64", SPECTRAL, |d| every(d, DType::F64, spectral))
         .needing(&[DType::F64, DType::C128]),
+    Case::new("convolution::costs", &[Operation::ConvCosts], costs),
 ];
 
 /// Shapes of input and weight, and what is asked.
@@ -86,6 +87,23 @@ fn direct(device: &Device, dtype: DType, p: &Problem) -> Outcome {
         let what = format!("{guise:?}, {g:?}");
         close_l2(&what, &device.conv_direct(&x, &w, None, g)?, &p.want, bound)?;
         close_l2(&what, &device.conv_direct(&x, &w, Some(&bias), g)?, &p.with_bias(), bound)?;
+    }
+    Ok(())
+}
+
+/// Costs are finite and not negative, and predict a time for every way.
+fn costs(device: &Device) -> Outcome {
+    let costs = device.conv_costs();
+    let numbers = costs.nanoseconds.to_array();
+    let sound = numbers.iter().all(|n| n.is_finite() && *n >= 0.0) && costs.double.is_finite();
+    ensure(sound && !costs.machine.is_empty(), || format!("{costs:?}"))?;
+    for (x, w, spec) in problems() {
+        let geometry = ConvGeometry::new("conv", &x, &w, &spec)?;
+        let plan = ConvPlan::new(&geometry, DType::F32, &costs, true);
+        for candidate in plan.candidates() {
+            let sound = candidate.seconds > 0.0 && candidate.seconds >= plan.seconds;
+            ensure(sound, || format!("{candidate} where {} was chosen", plan.explain()))?;
+        }
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ operations! {
     Dct => "dct",
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",
-    ConvDirect => "conv_direct", ConvSpectrum => "conv_spectrum", ConvFft => "conv_fft",
+    ConvCosts => "conv_costs", ConvDirect => "conv_direct", ConvSpectrum => "conv_spectrum", ConvFft => "conv_fft",
     LongConvSpectrum => "long_conv_spectrum", LongConv => "long_conv",
     SparseSpectralProduct => "sparse_spectral_product", BlockCirculantProduct => "block_circulant_product",
     RotatedProduct => "rotated_product", LogSpectrumProduct => "log_spectrum_product", Log8Decode => "log8_decode", Log8Encode => "log8_encode",
