@@ -29,7 +29,11 @@ pub use fft_cpu::CpuOptions;
 /// Layers, language models, generation and conversion.
 pub use fft_nn as nn;
 
-/// The README's code is compiled and run with the documentation tests.
+/// The code of the README and of the pages is compiled and run with the documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/long_convolution.md")]
+    struct LongConvolution;
+}
