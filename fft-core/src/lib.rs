@@ -30,7 +30,9 @@ pub mod ops;
 #[cfg(feature = "conformance")]
 pub mod reference;
 pub mod spectral;
+pub mod stft;
 pub mod tensor;
+pub mod window;
 
 pub use backend::SpectralBackend;
 pub use buffer::{Buffer, HostBytes, RawBuffer};
@@ -41,7 +43,7 @@ pub use error::{Error, Result};
 pub use layout::{Dims, Layout};
 pub use memory::{MemoryTracker, MemoryUsage, Reservation};
 pub use ops::{BinaryOp, Direction, FftKind, FftSpec, Norm, ReduceOp, ScatterMode, UnaryOp, View, ViewMut};
-pub use tensor::Tensor;
+pub use tensor::{ConvolveMode, Tensor};
 
 pub use half::{bf16, f16};
 pub use num_complex::{Complex, Complex32, Complex64};

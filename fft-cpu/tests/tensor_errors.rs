@@ -2,9 +2,11 @@
 
 use fft_core::backend::AttentionSpec;
 use fft_core::spectral::{Bits, RotatedMatrix, RotatedOptions};
+use fft_core::stft::{Centre, StftOptions, StftScaling, StftWindow};
+use fft_core::window::Window;
 use fft_core::{
-    BinaryOp, Complex32, DType, DctSpec, DctType, Device, Direction, Error, FftKind, FftSpec, HostBytes,
-    Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp, Wave,
+    BinaryOp, Complex32, ConvolveMode, DType, DctSpec, DctType, Device, Direction, Error, FftKind, FftSpec,
+    HostBytes, Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp, Wave,
 };
 use fft_cpu::CpuOptions;
 
@@ -374,6 +376,105 @@ fn cosine_and_sine_transforms() {
     );
     refused!(x.dct_primitive(DctSpec { axis: 2, ..spec }), InvalidArgument);
     refused!(typed(&d, &[4], DType::C64).dct_primitive(spec), DTypeMismatch);
+}
+
+#[test]
+fn short_time_transforms() {
+    let d = device();
+    let x = zeros(&d, &[2, 64]);
+    let good = StftOptions::new(16);
+    let with = |change: fn(&mut StftOptions)| {
+        let mut options = good.clone();
+        change(&mut options);
+        options
+    };
+    let z = x.stft(&good).expect("a spectrum");
+    assert_eq!((z.shape(), z.istft(&good, None).expect("a signal").shape()), (&[2, 9, 17][..], &[2, 64][..]));
+    for (options, message) in [
+        (with(|o| o.n_fft = 0), "n_fft = 0"),
+        (with(|o| o.hop = 0), "hop = 0: must be from 1 to the window's length 16"),
+        (with(|o| o.hop = 17), "hop = 17"),
+        (with(|o| (o.hop, o.window_len) = (9, 8)), "hop = 9"),
+        (with(|o| o.window_len = 0), "window_len = 0"),
+        (with(|o| o.window_len = 17), "window_len = 17"),
+        (with(|o| o.window = StftWindow::Named(Window::Kaiser { beta: -1.0 })), "beta = -1"),
+        (with(|o| o.scaling = StftScaling::Density { rate: 0.0 }), "rate = 0"),
+    ] {
+        for result in [x.stft(&options), z.istft(&options, None)] {
+            match result {
+                Err(error @ Error::InvalidArgument { .. }) => {
+                    assert!(error.to_string().contains(message), "{message}: {error}");
+                }
+                other => panic!("{message}: {:?}", other.map(|_| "no error")),
+            }
+        }
+    }
+    // Too short for its reflection, or for one frame.
+    refused!(zeros(&d, &[8]).stft(&good), InvalidArgument, "stft: n_fft = 16");
+    refused!(zeros(&d, &[0]).stft(&good), InvalidArgument, "stft: n_fft = 16");
+    refused!(
+        zeros(&d, &[15]).stft(&with(|o| o.centre = Centre::No)),
+        InvalidArgument,
+        "does not fill a frame"
+    );
+    refused!(zeros(&d, &[]).stft(&good), ShapeMismatch, "stft");
+    refused!(x.stft(&with(|o| o.n_fft = usize::MAX)), InvalidArgument);
+    let huge = |o: &mut StftOptions| (o.n_fft, o.window_len, o.centre) = (1 << 40, 1 << 40, Centre::Zeros);
+    refused!(x.stft(&with(huge)), MemoryLimit);
+    // Types.
+    refused!(typed(&d, &[64], DType::F16).stft(&good), DTypeMismatch, "stft");
+    refused!(typed(&d, &[64], DType::I64).stft(&good), DTypeMismatch);
+    refused!(typed(&d, &[64], DType::C64).stft(&good), InvalidArgument, "onesided = true");
+    refused!(x.istft(&good, None), DTypeMismatch, "istft");
+    // Bins, frames, lengths.
+    refused!(typed(&d, &[8, 3], DType::C64).istft(&good, None), ShapeMismatch, "istft");
+    refused!(typed(&d, &[9, 0], DType::C64).istft(&good, None), ShapeMismatch);
+    refused!(typed(&d, &[9], DType::C64).istft(&good, None), ShapeMismatch);
+    refused!(z.istft(&with(|o| o.onesided = false), None), ShapeMismatch);
+    refused!(z.istft(&good, Some(73)), InvalidArgument, "istft: length = 73: 17 frames reach 72 samples");
+    // Windows that do not cover the signal.
+    let gap = with(|o| (o.centre, o.hop) = (Centre::No, 16));
+    refused!(z.istft(&gap, None), InvalidArgument, "istft: window = Hann of 16 points");
+    refused!(z.istft(&gap, None), InvalidArgument, "all windows are 0 at sample 0");
+    let values = |w: Tensor| StftOptions { window: StftWindow::Values(w), ..StftOptions::new(16) };
+    refused!(z.istft(&values(zeros(&d, &[16])), None), InvalidArgument, "sample 0");
+    let nan = Tensor::full(&d, &[16], DType::F32, f64::NAN).expect("a tensor");
+    refused!(z.istft(&values(nan), None), InvalidArgument, "sample 0");
+    refused!(x.stft(&values(zeros(&d, &[15]))), ShapeMismatch, "stft");
+    refused!(x.stft(&values(zeros(&d, &[16, 1]))), ShapeMismatch);
+    refused!(x.stft(&values(typed(&d, &[16], DType::F64))), DTypeMismatch, "stft");
+    refused!(x.stft(&values(zeros(&device(), &[16]))), DeviceMismatch, "stft");
+    let spectrum = StftOptions { scaling: StftScaling::Spectrum, ..values(zeros(&d, &[16])) };
+    refused!(x.stft(&spectrum), InvalidArgument, "scaling = Spectrum");
+    refused!(Window::Hann.tensor(&d, 4, true, DType::U8), DTypeMismatch, "window");
+}
+
+#[test]
+fn convolutions_of_sequences() {
+    let d = device();
+    let (x, v, none) = (zeros(&d, &[2, 6]), zeros(&d, &[3]), zeros(&d, &[0]));
+    for mode in [ConvolveMode::Full, ConvolveMode::Same, ConvolveMode::Valid] {
+        refused!(x.convolve(&none, mode), ShapeMismatch, "convolve: shapes [2, 6] and [1, 0]");
+        refused!(none.correlate(&x, mode), ShapeMismatch, "correlate");
+        refused!(zeros(&d, &[]).convolve(&v, mode), ShapeMismatch, "convolve");
+        refused!(x.convolve(&zeros(&d, &[3, 4]), mode), ShapeMismatch, "convolve");
+        refused!(x.convolve(&typed(&d, &[3], DType::F64), mode), DTypeMismatch, "convolve");
+        refused!(typed(&d, &[3], DType::C128).convolve(&v, mode), DTypeMismatch);
+        refused!(x.correlate(&typed(&d, &[3], DType::F16), mode), DTypeMismatch, "correlate");
+        refused!(typed(&d, &[3], DType::I64).convolve(&v, mode), DTypeMismatch);
+        refused!(x.convolve(&zeros(&device(), &[3]), mode), DeviceMismatch, "convolve");
+        refused!(x.convolve_nd(&x, &[0, 0], mode), InvalidArgument, "convolve: axes = [0, 0]");
+        refused!(x.convolve_nd(&x, &[2], mode), InvalidArgument, "convolve: axis = 2");
+        refused!(x.correlate_nd(&v, &[0], mode), ShapeMismatch, "ranks");
+    }
+    refused!(
+        zeros(&d, &[3, 5]).convolve_nd(&zeros(&d, &[4, 4]), &[0, 1], ConvolveMode::Valid),
+        ShapeMismatch,
+        "valid"
+    );
+    let long = zeros(&d, &[1]).broadcast_to(&[1 << 60]).expect("a view");
+    refused!(long.convolve(&v, ConvolveMode::Full), MemoryLimit);
+    refused!(long.convolve(&long, ConvolveMode::Full), InvalidArgument);
 }
 
 #[test]

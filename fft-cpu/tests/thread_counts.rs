@@ -1,7 +1,10 @@
 //! Results are the same bits whatever the number of threads.
 
 use fft_core::backend::AttentionSpec;
-use fft_core::{Complex32, DType, DctType, Device, Error, Norm, ReduceOp, Result, ScatterMode, Tensor};
+use fft_core::stft::StftOptions;
+use fft_core::{
+    Complex32, ConvolveMode, DType, DctType, Device, Error, Norm, ReduceOp, Result, ScatterMode, Tensor,
+};
 use fft_cpu::CpuOptions;
 
 fn device(threads: usize) -> Result<Device> {
@@ -34,6 +37,14 @@ const WORKS: &[(&str, Work)] = &[
     ("fft of one long line", |d| noise(d, &[1 << 19])?.fft(0, None, Norm::Backward)),
     ("fft of columns", |d| noise(d, &[1009, 301])?.fft(0, None, Norm::Backward)),
     ("dctn", |d| noise(d, &[301, 130])?.dctn(DctType::II, &[0, 1], None, Norm::Ortho)),
+    ("stft", |d| {
+        let options = StftOptions::new(256);
+        noise(d, &[3, 60_001])?.stft(&options)?.istft(&options, Some(60_000))
+    }),
+    ("convolve", |d| noise(d, &[3, 70_001])?.convolve(&noise(d, &[3_001])?, ConvolveMode::Same)),
+    ("convolve with a short kernel", |d| {
+        noise(d, &[70_001])?.convolve(&noise(d, &[3, 7])?, ConvolveMode::Full)
+    }),
     ("copy", |d| noise(d, &[301, 70, 40])?.permute(&[2, 0, 1])?.contiguous()),
     ("convert", |d| noise(d, &[1_000_003])?.to_dtype(DType::BF16)),
     ("unary", |d| noise(d, &[1_000_003])?.gelu()),

@@ -12,6 +12,7 @@ mod binary;
 mod circulant;
 pub mod compare;
 mod convolution;
+mod convolve;
 mod dct;
 mod every;
 mod fft;
@@ -30,6 +31,7 @@ mod rotated;
 pub mod sample;
 mod shift;
 mod sparse;
+mod stft;
 mod unary;
 
 pub use operation::Operation;
@@ -108,6 +110,8 @@ const GROUPS: &[&[Case]] = &[
     hermitian::CASES,
     shift::CASES,
     dct::CASES,
+    stft::CASES,
+    convolve::CASES,
     movement::CASES,
     unary::CASES,
     binary::CASES,

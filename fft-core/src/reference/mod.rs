@@ -8,6 +8,7 @@ mod cosine;
 mod dft;
 mod linear;
 mod network;
+mod sequences;
 mod special;
 mod spectral;
 
@@ -16,5 +17,6 @@ pub use cosine::{dct, orthogonal_dct};
 pub use dft::{dft, dft_bins, dft_nd, fast_dft, half_spectrum, hermitian, idft, irdft, prime_factors, rdft};
 pub use linear::{circulant, circular_convolution, matmul};
 pub use network::{attention, layer_norm, rms_norm, rope, silu_mul, softmax};
+pub use sequences::{convolve, correlate};
 pub use special::{erf, gelu, gelu_tanh, sigmoid};
 pub use spectral::half_plane_matrix;

@@ -1,6 +1,7 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod convolve;
 mod cosine;
 mod hermitian;
 mod indexing;
@@ -9,8 +10,10 @@ mod network;
 mod reduction;
 mod shape;
 mod shift;
+mod stft;
 mod transform;
 
+pub use convolve::ConvolveMode;
 pub use indexing::check_indices;
 
 use std::sync::Arc;
