@@ -216,7 +216,8 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     }
 
     /// The spectrum of a convolution's kernel for tiles of `tile` points, in a form that only the device's own [`conv_fft`](Self::conv_fft)
-    /// understands. See [`compose::conv_spectrum`].
+    /// understands. It depends on the weight, the dilation, the groups and the tile alone: inputs of any shape share it. See
+    /// [`compose::conv_spectrum`].
     fn conv_spectrum(&self, weight: &Tensor, geometry: &ConvGeometry, tile: &[usize]) -> Result<Tensor> {
         compose::conv_spectrum(weight, geometry, tile)
     }

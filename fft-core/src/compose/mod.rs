@@ -20,6 +20,7 @@ mod transform;
 
 pub use attention::attention;
 pub use circulant::block_circulant_product;
+pub(crate) use conv::pad_zeros;
 pub use conv::{conv_direct, conv_fft, conv_spectrum};
 pub use convolution::spectral_conv;
 pub use cosine::dct;

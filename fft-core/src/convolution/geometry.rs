@@ -7,7 +7,8 @@ use crate::{Dims, Error, Result};
 
 /// The sizes of one convolution, checked: output lengths are at least 1, groups divide channels, nothing overflows.
 ///
-/// Backends see padding with zeros only: other modes are applied to the input before.
+/// Backends see padding with zeros only: other modes are applied to the input before. Steps that are never made (the stride of a
+/// single output, the dilation of a single tap) are cut to what is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
     /// Inputs in the batch.
@@ -38,10 +39,18 @@ impl ConvGeometry {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] when ranks or channels do not fit; [`Error::InvalidArgument`] for a stride, dilation or number of groups of 0, an
-    /// empty kernel, one larger than the padded input, channels that the groups do not divide, and entries of `spec` for another
-    /// number of axes.
+    /// empty kernel, one larger than the padded input, no channels, no elements along a spatial axis, channels that the groups do not
+    /// divide, other than one to three spatial axes, and entries of `spec` for another number of them.
     pub fn new(op: &'static str, x: &[usize], w: &[usize], spec: &ConvSpec) -> Result<Self> {
         let axes = spec.axes();
+        if !(1..=3).contains(&axes) {
+            return Err(Error::invalid(
+                op,
+                "stride",
+                &spec.stride,
+                "needs an entry for each of one to three axes",
+            ));
+        }
         if x.len() != axes + 2 || w.len() != axes + 2 {
             let reason =
                 format!("both need 2 + {axes} axes: batch or channels out, channels, and {axes} spatial");
@@ -50,10 +59,6 @@ impl ConvGeometry {
         if spec.dilation.len() != axes {
             let reason = format!("one entry for each of {axes} spatial axes");
             return Err(Error::invalid(op, "dilation", &spec.dilation, reason));
-        }
-        if spec.padding.len() != axes {
-            let reason = format!("one entry for each of {axes} spatial axes");
-            return Err(Error::invalid(op, "padding", &spec.padding, reason));
         }
         for (argument, values) in [("stride", &spec.stride), ("dilation", &spec.dilation)] {
             if values.contains(&0) {
@@ -74,20 +79,19 @@ impl ConvGeometry {
             let reason = format!("the weight must have {} / {groups} input channels", x[1]);
             return Err(Error::shapes(op, x, w, reason));
         }
-        let mut output = Dims::new();
+        for (argument, shape, from) in [("input", x, 1), ("weight", w, 0)] {
+            if shape[from..].contains(&0) {
+                let reason = "needs at least one channel, and one element along every spatial axis";
+                return Err(Error::invalid(op, argument, shape, reason));
+            }
+        }
+        let padding = spec.padding_for(op, &w[2..])?;
+        let (mut output, mut stride, mut dilation) = (Dims::new(), Dims::new(), Dims::new());
         for axis in 0..axes {
             let (length, taps) = (x[2 + axis], w[2 + axis]);
-            if taps == 0 {
-                return Err(Error::invalid(
-                    op,
-                    "weight",
-                    format!("{w:?}"),
-                    "needs at least one tap along every axis",
-                ));
-            }
-            let [before, after] = spec.padding[axis];
+            let [before, after] = padding[axis];
             let too_large =
-                || Error::invalid(op, "padding", &spec.padding, "the padded input has too many elements");
+                || Error::invalid(op, "padding", &padding, "the padded input has too many elements");
             let padded = length
                 .checked_add(before)
                 .and_then(|n| n.checked_add(after))
@@ -102,6 +106,9 @@ impl ConvGeometry {
                 Error::invalid(op, "weight", format!("{w:?}"), reason)
             })?;
             output.push((padded - reach) / spec.stride[axis] + 1);
+            // A step that is never made may be longer than can be computed with.
+            stride.push(spec.stride[axis].min(padded - reach + 1));
+            dilation.push(if taps == 1 { 1 } else { spec.dilation[axis] });
         }
         Ok(Self {
             batch: x[0],
@@ -111,10 +118,20 @@ impl ConvGeometry {
             input: Dims::from_slice(&x[2..]),
             kernel: Dims::from_slice(&w[2..]),
             output,
-            stride: spec.stride.clone(),
-            dilation: spec.dilation.clone(),
-            padding: spec.padding.clone(),
+            stride,
+            dilation,
+            padding,
         })
+    }
+
+    /// The same with an input that has its padding already, as with modes other than zeros; the length of every axis is the padded one.
+    #[must_use]
+    pub(crate) fn padded_before(mut self) -> Self {
+        for axis in 0..self.axes() {
+            self.input[axis] = self.padded(axis);
+            self.padding[axis] = [0; 2];
+        }
+        self
     }
 
     /// Number of spatial axes.

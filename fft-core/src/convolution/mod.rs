@@ -4,13 +4,20 @@
 mod costs;
 mod geometry;
 mod long;
+mod method;
 mod plan;
+mod prepared;
+mod recent;
 mod spec;
 mod stream;
+mod transposed;
 
 pub use costs::{ConvCosts, ConvSteps};
 pub use geometry::ConvGeometry;
 pub use long::{LongConvPlan, LongConvTerms, LongConvolution};
+pub use method::ConvMethod;
 pub use plan::{ConvCandidate, ConvExplanation, ConvPlan, ConvWay};
-pub use spec::{ConvSpec, PaddingMode};
+pub use prepared::{Conv, ConvStats};
+pub use spec::{ConvSpec, PaddingFit, PaddingMode};
 pub use stream::LongConvStream;
+pub(crate) use transposed::{Phase, transposed_axes, transposed_shape};

@@ -1,12 +1,15 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod conv_transpose;
+pub(crate) mod convolution;
 mod convolve;
 mod cosine;
 mod hermitian;
 mod indexing;
 mod linear_algebra;
 mod network;
+mod pad;
 mod reduction;
 mod shape;
 mod shift;
