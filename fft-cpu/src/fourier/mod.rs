@@ -2,8 +2,10 @@
 
 mod circular;
 mod half_length;
+pub(crate) mod lanes;
 mod lines;
 mod plans;
+mod tiles;
 mod transform;
 
 pub(crate) use circular::Circular;

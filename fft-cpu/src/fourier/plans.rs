@@ -10,6 +10,8 @@ use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
 use super::circular::Circular;
 use super::half_length::HalfLength;
+use super::lanes::{LanePlan, OnLanes, RealLanePlan};
+use crate::simd::machine;
 
 /// All plans of a backend.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub(crate) struct PlansOf<T: FftNum> {
     half: HashMap<usize, Arc<HalfLength<T>>>,
     circular: HashMap<usize, Arc<Circular<T>>>,
     inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
+    lanes: HashMap<usize, Arc<LanePlan<T>>>,
+    real_lanes: HashMap<usize, Arc<RealLanePlan<T>>>,
     planner: FftPlanner<T>,
     real_planner: RealFftPlanner<T>,
 }
@@ -38,6 +42,8 @@ impl<T: FftNum> Default for PlansOf<T> {
             half: HashMap::new(),
             circular: HashMap::new(),
             inverse: HashMap::new(),
+            lanes: HashMap::new(),
+            real_lanes: HashMap::new(),
             planner: FftPlanner::new(),
             real_planner: RealFftPlanner::new(),
         }
@@ -46,25 +52,33 @@ impl<T: FftNum> Default for PlansOf<T> {
 
 impl<T: FftNum> std::fmt::Debug for PlansOf<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts = (self.complex.len(), self.forward.len(), self.half.len(), self.inverse.len());
+        let real = self.forward.len() + self.half.len() + self.inverse.len();
+        let counts = (self.complex.len(), real, self.lanes.len() + self.real_lanes.len());
         f.debug_tuple("PlansOf").field(&counts).finish()
     }
 }
 
 /// A precision that has plans.
-pub(crate) trait Precision: FftNum + bytemuck::Pod + Default {
+pub(crate) trait Precision: FftNum + bytemuck::Pod + Default + OnLanes {
     /// Its plans.
     fn of(plans: &Plans) -> &Mutex<PlansOf<Self>>;
     /// The nearest number.
     fn nearest(x: f64) -> Self;
+    /// `a * b + c`, rounded once: slow where the machine has no instruction for it.
+    fn fused(a: Self, b: Self, c: Self) -> Self;
 }
 
 impl Precision for f32 {
     fn of(plans: &Plans) -> &Mutex<PlansOf<f32>> {
         &plans.single
     }
+    #[inline(always)]
     fn nearest(x: f64) -> f32 {
         x as f32
+    }
+    #[inline(always)]
+    fn fused(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
     }
 }
 
@@ -72,8 +86,13 @@ impl Precision for f64 {
     fn of(plans: &Plans) -> &Mutex<PlansOf<f64>> {
         &plans.double
     }
+    #[inline(always)]
     fn nearest(x: f64) -> f64 {
         x
+    }
+    #[inline(always)]
+    fn fused(a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
     }
 }
 
@@ -163,6 +182,30 @@ impl Plans {
             },
         )
     }
+}
+
+impl Plans {
+    /// The plan of complex transforms on lanes; `n` [is planned](super::lanes::is_planned).
+    pub(crate) fn lanes<T: Precision>(&self, n: usize) -> Arc<LanePlan<T>> {
+        self.with(|plans| plans.lanes.get(&n).cloned(), |plans| lanes_of(plans, n))
+    }
+
+    /// The plan of real transforms on lanes; [as many points](RealLanePlan::points) as its complex one has are planned.
+    pub(crate) fn real_lanes<T: Precision>(&self, n: usize) -> Arc<RealLanePlan<T>> {
+        self.with(
+            |plans| plans.real_lanes.get(&n).cloned(),
+            |plans| {
+                let complex = lanes_of(plans, RealLanePlan::<T>::points(n));
+                let plan = Arc::new(RealLanePlan::new(n, complex));
+                plans.real_lanes.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+}
+
+fn lanes_of<T: Precision>(plans: &mut PlansOf<T>, n: usize) -> Arc<LanePlan<T>> {
+    Arc::clone(plans.lanes.entry(n).or_insert_with(|| Arc::new(LanePlan::new(n, machine()))))
 }
 
 /// Multiplies complex numbers by a real factor.

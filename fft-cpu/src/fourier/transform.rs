@@ -58,18 +58,20 @@ pub(crate) fn fft(context: Context<'_>, spec: FftSpec, src: View<'_>, dst: ViewM
 }
 
 /// A checked transform.
-struct Job<'a> {
-    context: Context<'a>,
-    spec: FftSpec,
+pub(super) struct Job<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) spec: FftSpec,
     /// Points that the source has of those that are needed.
-    have: usize,
-    walk: Walk<2>,
-    along: [isize; 2],
+    pub(super) have: usize,
+    /// Over the lines.
+    pub(super) walk: Walk<2>,
+    /// From point to point, in the source and in the destination.
+    pub(super) along: [isize; 2],
 }
 
 impl Job<'_> {
     /// Whether lines are contiguous in the source, and in the destination.
-    fn contiguous(&self) -> [bool; 2] {
+    pub(super) fn contiguous(&self) -> [bool; 2] {
         self.along.map(|s| s == 1)
     }
 
@@ -121,9 +123,15 @@ impl Job<'_> {
 
     fn complex<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
         let (n, have) = (self.spec.n, self.have);
-        let plan: Arc<dyn Fft<T>> = self.context.plans.complex(n, self.spec.direction);
         let input = elements::<Complex<T>>(OP, &src)?;
-        let output = SharedMut::new(elements_mut::<Complex<T>>(OP, &mut dst)?);
+        let output = elements_mut::<Complex<T>>(OP, &mut dst)?;
+        if self.is_on_lanes::<T>() {
+            let output = SharedMut::new(bytemuck::cast_slice_mut(output));
+            // SAFETY: positions of checked layouts in two buffers.
+            return unsafe { self.tiles::<T>(input.as_ptr().cast(), output) };
+        }
+        let output = SharedMut::new(output);
+        let plan: Arc<dyn Fft<T>> = self.context.plans.complex(n, self.spec.direction);
         let factor = T::nearest(self.spec.scale);
         let whole = plan.get_immutable_scratch_len();
         let in_place = plan.get_inplace_scratch_len();
@@ -167,7 +175,13 @@ impl Job<'_> {
     fn forward<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
         let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         let input = elements::<T>(OP, &src)?;
-        let output = SharedMut::new(elements_mut::<Complex<T>>(OP, &mut dst)?);
+        let output = elements_mut::<Complex<T>>(OP, &mut dst)?;
+        if self.is_on_lanes::<T>() {
+            let output = SharedMut::new(bytemuck::cast_slice_mut(output));
+            // SAFETY: positions of checked layouts in two buffers.
+            return unsafe { self.tiles::<T>(input.as_ptr(), output) };
+        }
+        let output = SharedMut::new(output);
         let factor = T::nearest(self.spec.scale);
         if self.contiguous() == [true; 2] && n.is_multiple_of(2) && have == n {
             let plan = self.context.plans.half_length::<T>(n);
@@ -222,9 +236,14 @@ impl Job<'_> {
 
     fn inverse<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
         let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
-        let plan: Arc<dyn ComplexToReal<T>> = self.context.plans.inverse(n);
         let input = elements::<Complex<T>>(OP, &src)?;
-        let output = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
+        let output = elements_mut::<T>(OP, &mut dst)?;
+        if self.is_on_lanes::<T>() {
+            // SAFETY: positions of checked layouts in two buffers.
+            return unsafe { self.tiles::<T>(input.as_ptr().cast(), SharedMut::new(output)) };
+        }
+        let output = SharedMut::new(output);
+        let plan: Arc<dyn ComplexToReal<T>> = self.context.plans.inverse(n);
         let factor = T::nearest(self.spec.scale);
         let [packed_src, packed_dst] = self.contiguous();
         let group = group_size::<T>(n);
