@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
-use fft_core::convolution::{LongConvPlan, LongConvTerms};
+use fft_core::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, DctSpec, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes,
@@ -14,7 +14,9 @@ use crate::fourier::{self, Plans};
 use crate::memory::{BlockPool, HostBuffer};
 use crate::spectral::{circulant, log_spectrum, log8, rotated};
 use crate::threads::Threads;
-use crate::{cosine, elementwise, indexing, long_conv, matmul, network, reduction, simd, spectral};
+use crate::{
+    convolution, cosine, elementwise, indexing, long_conv, matmul, network, reduction, simd, spectral,
+};
 
 /// How the processor is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +65,7 @@ impl CpuBackend {
         })
     }
 
-    fn fourier_context(&self) -> fourier::Context<'_> {
+    pub(crate) fn fourier_context(&self) -> fourier::Context<'_> {
         fourier::Context { threads: &self.threads, pool: &self.pool, plans: &self.plans }
     }
 }
@@ -211,6 +213,16 @@ impl SpectralBackend for CpuBackend {
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
         rotated::product(self.fourier_context(), w, x)
+    }
+
+    fn conv_direct(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+    ) -> Result<Tensor> {
+        convolution::conv_direct(self.fourier_context(), x, weight, bias, geometry)
     }
 
     fn long_conv(

@@ -15,6 +15,7 @@
 //! ```
 
 mod backend;
+mod convolution;
 mod cosine;
 mod elementwise;
 mod fourier;

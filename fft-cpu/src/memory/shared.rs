@@ -51,6 +51,11 @@ impl<'a, T> SharedMut<'a, T> {
         unsafe { self.start.offset(at).write(value) }
     }
 
+    /// Number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The address of the first element.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut T {

@@ -105,6 +105,13 @@ pub(crate) fn description() -> &'static str {
 /// Runs a kernel with the best instructions of this machine.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_at(machine(), kernel)
+}
+
+/// Runs a kernel with the instructions of a level, or the best of this machine where it has not got them.
+#[inline]
+pub(crate) fn dispatch_at<K: Kernel>(level: Machine, kernel: K) -> K::Output {
+    debug_assert!(level <= machine());
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
@@ -115,7 +122,7 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
             kernel.run::<Avx2>()
         }
-        match machine() {
+        match level.min(machine()) {
             // SAFETY: `machine` found these instructions.
             Machine::Avx512 => unsafe { avx512(kernel) },
             // SAFETY: `machine` found these instructions.
@@ -124,7 +131,10 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    kernel.run::<Baseline>()
+    {
+        let _ = level;
+        kernel.run::<Baseline>()
+    }
 }
 
 /// `a * b + c`, rounded once where that is fast.
