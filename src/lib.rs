@@ -24,7 +24,7 @@ pub use devices::OpenDevice;
 pub use devices::{available_devices, open_device};
 pub use fft_core::*;
 #[cfg(feature = "cpu")]
-pub use fft_cpu::CpuOptions;
+pub use fft_cpu::{CpuOptions, slices};
 
 /// Layers, language models, generation and conversion.
 pub use fft_nn as nn;

@@ -26,6 +26,7 @@ mod memory;
 mod network;
 mod reduction;
 mod simd;
+pub mod slices;
 mod spectral;
 mod threads;
 mod walk;

@@ -11,7 +11,7 @@ use crate::stft::{Centre, StftOptions, StftScaling, StftWindow};
 use crate::window::Window;
 use crate::{Complex64, DType, Device, Direction, Error, Tensor, reference};
 
-const STFT: &[Operation] = &[Operation::Fft, Operation::Binary, Operation::Scatter];
+const STFT: &[Operation] = &[Operation::Fft, Operation::Binary, Operation::Copy];
 
 pub(super) const CASES: &[Case] = &[
     Case::new("stft::against_the_sum", STFT, |d| against_the_sum(d, DType::F32)),

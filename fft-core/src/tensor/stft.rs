@@ -1,7 +1,7 @@
 //! The short-time Fourier transform and its inverse.
 
 use crate::stft::{Centre, StftOptions};
-use crate::{DType, Dims, Direction, Error, FftKind, FftSpec, Layout, Result, ScatterMode, Tensor, window};
+use crate::{DType, Dims, Direction, Error, FftKind, FftSpec, Layout, Result, Tensor, window};
 
 impl Tensor {
     /// Spectra of overlapping frames of a signal along its last axis: `[.., samples]` becomes `[.., bins, frames]`, as with
@@ -102,8 +102,7 @@ impl Tensor {
         let envelope = framing.envelope(hop, count);
         let weights = &envelope[pad..pad + len];
         let largest = envelope.iter().copied().fold(0.0, f64::max);
-        // NaN fails the comparison as it should.
-        if let Some(at) = weights.iter().position(|&w| !(w > 1e-11 * largest)) {
+        if let Some(at) = weights.iter().position(|w| w.is_nan() || *w <= 1e-11 * largest) {
             let reason =
                 format!("with hop {hop} all windows are 0 at sample {at}, which cannot be reconstructed");
             return Err(Error::invalid(OP, "window", WindowName(options), reason));
@@ -134,7 +133,6 @@ impl Tensor {
 
     /// The sum of frames `[.., count, n]`, each `hop` samples after the one before: `[.., n + (count - 1) hop]`.
     fn overlap_add(&self, hop: usize) -> Result<Self> {
-        const OP: &str = "istft";
         let axis = self.rank() - 2;
         let (count, n) = (self.shape()[axis], self.shape()[axis + 1]);
         let parts = n.div_ceil(hop);
@@ -142,13 +140,12 @@ impl Tensor {
         let mut shape = Dims::from_slice(self.shape());
         (shape[axis], shape[axis + 1]) = (stretches, hop);
         let mut sum = Tensor::zeros(self.device(), &shape, self.dtype())?;
-        let too_many = |_| Error::invalid(OP, "frames", count, "are more than can be addressed");
-        let numbers: Vec<u32> = (0..u32::try_from(stretches).map_err(too_many)?).collect();
-        let places = Tensor::from_slice(self.device(), &numbers, &[stretches])?;
-        // Part j of frame t goes to stretch t + j, in the same order whatever the device does at the same time.
+        // Part j of frame t goes to stretch t + j.
         for j in 0..parts {
-            let part = self.narrow(axis + 1, j * hop, hop.min(n - j * hop))?.resize(axis + 1, hop)?;
-            sum.scatter(axis, &places.narrow(0, j, count)?, &part, ScatterMode::Add)?;
+            let len = hop.min(n - j * hop);
+            let part = self.narrow(axis + 1, j * hop, len)?.resize(axis + 1, hop)?;
+            let part = sum.narrow(axis, j, count)?.add(&part)?;
+            sum.assign(axis, j, &part)?;
         }
         shape.truncate(axis);
         shape.push(stretches * hop);

@@ -1,0 +1,123 @@
+//! Transforms of one line, whose length is that of the slice.
+
+use fft_core::{Complex, DctType, Norm, Result, Wave};
+
+use super::{DctPlan, Scalar, expect_len, expect_points};
+
+/// The transform of `data`, in place.
+///
+/// # Errors
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when there is nothing.
+pub fn fft_in_place<T: Scalar>(data: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("fft_in_place", data.len())?;
+    T::with_plan(data.len(), |plan| plan.fft_in_place(data, norm))
+}
+
+/// The inverse transform of `data`, in place.
+///
+/// # Errors
+/// As [`fft_in_place`].
+pub fn ifft_in_place<T: Scalar>(data: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("ifft_in_place", data.len())?;
+    T::with_plan(data.len(), |plan| plan.ifft_in_place(data, norm))
+}
+
+/// The transform of `input`.
+///
+/// # Errors
+/// As [`fft_in_place`], and when `output` is not as long.
+pub fn fft<T: Scalar>(input: &[Complex<T>], output: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("fft", input.len())?;
+    T::with_plan(input.len(), |plan| plan.fft(input, output, norm))
+}
+
+/// The inverse transform of `input`.
+///
+/// # Errors
+/// As [`fft`].
+pub fn ifft<T: Scalar>(input: &[Complex<T>], output: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("ifft", input.len())?;
+    T::with_plan(input.len(), |plan| plan.ifft(input, output, norm))
+}
+
+/// The half spectrum of `input`: `n / 2 + 1` bins.
+///
+/// ```
+/// use fft_core::{Complex64, Norm};
+///
+/// let mut spectrum = [Complex64::default(); 3];
+/// fft_cpu::slices::rfft(&[1.0, 2.0, 3.0, 4.0], &mut spectrum, Norm::Backward)?;
+/// assert_eq!(spectrum[0], Complex64::from(10.0));
+/// let mut x = [0.0; 4];
+/// fft_cpu::slices::irfft(&spectrum, &mut x, Norm::Backward)?;
+/// assert_eq!(x, [1.0, 2.0, 3.0, 4.0]);
+/// # Ok::<(), fft_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`fft_in_place`], and when `output` has another length.
+pub fn rfft<T: Scalar>(input: &[T], output: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("rfft", input.len())?;
+    T::with_real_plan(input.len(), |plan| plan.rfft(input, output, norm))
+}
+
+/// The `n = output.len()` real points of a half spectrum of `n / 2 + 1` bins.
+///
+/// # Errors
+/// As [`fft_in_place`], and when `input` has another length: nothing is cropped or padded here.
+pub fn irfft<T: Scalar>(input: &[Complex<T>], output: &mut [T], norm: Norm) -> Result<()> {
+    expect_points("irfft", output.len())?;
+    expect_len("irfft", "input", input.len(), output.len() / 2 + 1)?;
+    T::with_real_plan(output.len(), |plan| plan.irfft(input, output, norm))
+}
+
+/// The `n = output.len()` real bins of a Hermitian signal, given by its first `n / 2 + 1` points.
+///
+/// # Errors
+/// As [`irfft`].
+pub fn hfft<T: Scalar>(input: &[Complex<T>], output: &mut [T], norm: Norm) -> Result<()> {
+    expect_points("hfft", output.len())?;
+    expect_len("hfft", "input", input.len(), output.len() / 2 + 1)?;
+    T::with_real_plan(output.len(), |plan| plan.hfft(input, output, norm))
+}
+
+/// Inverse of [`hfft`].
+///
+/// # Errors
+/// As [`rfft`].
+pub fn ihfft<T: Scalar>(input: &[T], output: &mut [Complex<T>], norm: Norm) -> Result<()> {
+    expect_points("ihfft", input.len())?;
+    T::with_real_plan(input.len(), |plan| plan.ihfft(input, output, norm))
+}
+
+/// The cosine transform of a type, in place.
+///
+/// # Errors
+/// As [`DctPlan::new`].
+pub fn dct_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    DctPlan::new(Wave::Cosine, kind, data.len())?.process_in_place(data, norm)
+}
+
+/// Inverse of [`dct_in_place`].
+///
+/// # Errors
+/// As [`DctPlan::new`].
+pub fn idct_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    DctPlan::new(Wave::Cosine, kind, data.len())?.invert_in_place(data, norm)
+}
+
+/// The sine transform of a type, in place.
+///
+/// # Errors
+/// As [`DctPlan::new`].
+pub fn dst_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    DctPlan::new(Wave::Sine, kind, data.len())?.process_in_place(data, norm)
+}
+
+/// Inverse of [`dst_in_place`].
+///
+/// # Errors
+/// As [`DctPlan::new`].
+pub fn idst_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    DctPlan::new(Wave::Sine, kind, data.len())?.invert_in_place(data, norm)
+}

@@ -1,0 +1,65 @@
+//! Transforms of plain slices, without tensors: for single lines and for code that has its own arrays.
+//!
+//! Names, signs and norms are those of the methods of [`Tensor`](fft_core::Tensor). Lines run on the calling thread. A [`Plan`], [`RealPlan`] or
+//! [`DctPlan`] is made once for a length, shared between threads, and transforms without allocating; the functions of the same names find
+//! such a plan by the length of the slice, in a cache that all threads share. The transforms along several axes and the convolutions run on
+//! the threads of a device that the process shares.
+//!
+//! ```
+//! use fft_core::{Complex32, Norm};
+//! use fft_cpu::slices::{self, Plan};
+//!
+//! let mut x = [Complex32::new(1.0, 0.0), Complex32::default(), Complex32::default()];
+//! slices::fft_in_place(&mut x, Norm::Backward)?;
+//! assert_eq!(x, [Complex32::new(1.0, 0.0); 3]);
+//!
+//! let plan = Plan::new(3)?; // for many lines of one length
+//! plan.ifft_in_place(&mut x, Norm::Backward)?;
+//! assert!((x[0].re - 1.0).abs() < 1e-6 && x[1].norm() < 1e-6);
+//! # Ok::<(), fft_core::Error>(())
+//! ```
+
+mod arrays;
+mod dct;
+mod lines;
+mod plan;
+mod real_plan;
+mod scalar;
+
+pub use arrays::{
+    convolve, correlate, fft2_in_place, fftn_in_place, ifft2_in_place, ifftn_in_place, irfftn, rfftn,
+};
+pub use dct::DctPlan;
+pub use lines::{
+    dct_in_place, dst_in_place, fft, fft_in_place, hfft, idct_in_place, idst_in_place, ifft, ifft_in_place,
+    ihfft, irfft, rfft,
+};
+pub use plan::Plan;
+pub use real_plan::RealPlan;
+pub use scalar::Scalar;
+
+use fft_core::{Error, Result};
+
+/// The number of lines of `n` elements in a slice of `len`.
+fn lines_of(op: &'static str, argument: &'static str, len: usize, n: usize) -> Result<usize> {
+    if len.is_multiple_of(n) {
+        return Ok(len / n);
+    }
+    Err(Error::invalid(op, argument, len, format!("a whole number of lines of {n} elements is needed")))
+}
+
+/// Checks the length of an output.
+fn expect_len(op: &'static str, argument: &'static str, len: usize, want: usize) -> Result<()> {
+    if len == want {
+        return Ok(());
+    }
+    Err(Error::invalid(op, argument, len, format!("{want} elements are needed")))
+}
+
+/// Refuses transforms of nothing.
+fn expect_points(op: &'static str, n: usize) -> Result<()> {
+    if n > 0 {
+        return Ok(());
+    }
+    Err(Error::invalid(op, "n", n, "a transform needs at least one point"))
+}
