@@ -12,6 +12,7 @@ mod binary;
 mod circulant;
 pub mod compare;
 mod convolution;
+mod convolution_forms;
 mod convolve;
 mod dct;
 mod every;
@@ -121,6 +122,7 @@ const GROUPS: &[&[Case]] = &[
     memory::CASES,
     circulant::CASES,
     convolution::CASES,
+    convolution_forms::CASES,
     log8::CASES,
     long_conv::CASES,
     rotated::CASES,

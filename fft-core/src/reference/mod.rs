@@ -12,7 +12,7 @@ mod sequences;
 mod special;
 mod spectral;
 
-pub use convolution::convolution;
+pub use convolution::{convolution, padded_index, transposed_convolution};
 pub use cosine::{dct, orthogonal_dct};
 pub use dft::{dft, dft_bins, dft_nd, fast_dft, half_spectrum, hermitian, idft, irdft, prime_factors, rdft};
 pub use linear::{circulant, circular_convolution, matmul};
