@@ -155,6 +155,12 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::fft_nd(specs, x)
     }
 
+    /// Complex transforms along several axes that replace the tensor by its transform, with no second tensor where the backend can. See
+    /// [`compose::fft_in_place`].
+    fn fft_in_place(&self, specs: &[FftSpec], x: &mut Tensor) -> Result<()> {
+        compose::fft_in_place(specs, x)
+    }
+
     /// A cosine or sine transform along one axis; see [`DctSpec`] and [`compose::dct`]. `F32` or `F64`.
     ///
     /// The relative L2 error against exact arithmetic is at most `epsilon * log2(4 n)`: the transform is a Fourier transform of

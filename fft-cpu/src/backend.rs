@@ -190,6 +190,14 @@ impl SpectralBackend for CpuBackend {
         fourier::fft(self.fourier_context(), spec, src, dst)
     }
 
+    fn fft_nd(&self, specs: &[FftSpec], x: &Tensor) -> Result<Tensor> {
+        fourier::fft_nd(self.fourier_context(), specs, x)
+    }
+
+    fn fft_in_place(&self, specs: &[FftSpec], x: &mut Tensor) -> Result<()> {
+        fourier::fft_nd_in_place(self.fourier_context(), specs, x)
+    }
+
     fn dct(&self, x: &Tensor, spec: DctSpec) -> Result<Tensor> {
         cosine::dct(&self.threads, &self.pool, &self.cosine_plans, x, spec)
     }

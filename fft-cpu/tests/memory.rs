@@ -35,6 +35,32 @@ fn dropped_tensors_and_scratch_are_given_back() {
 }
 
 #[test]
+fn transforms_in_place_need_no_second_tensor() {
+    for threads in [1, 2] {
+        let device = cpu(threads, None);
+        for (shape, axes) in [
+            (&[64, 96, 80][..], &[0, 1, 2][..]),
+            (&[512, 1009], &[0, 1]),
+            (&[1009, 512], &[0, 1]),
+            (&[4096, 128], &[0]),
+        ] {
+            let mut x = ramp(&device, shape).to_dtype(DType::C64).unwrap();
+            let bytes = x.bytes();
+            device.memory().reset_peak();
+            let before = device.memory().usage();
+            x.fft_in_place(axes, Norm::Backward).unwrap();
+            x.ifft_in_place(axes, Norm::Backward).unwrap();
+            let extra = device.memory().usage().peak - before.in_use;
+            assert!(
+                extra <= bytes / 2 * threads,
+                "{shape:?}: {extra} bytes beside the {bytes} of the tensor"
+            );
+            assert_eq!(device.memory().usage().in_use, before.in_use);
+        }
+    }
+}
+
+#[test]
 fn a_limit_refuses_what_would_pass_it_and_idle_blocks_do_not_count() {
     let device = cpu(1, Some(1 << 20));
     let fits = |bytes: usize| Tensor::zeros(&device, &[bytes], DType::U8);

@@ -32,4 +32,4 @@ pub use rope::rope;
 pub use rotated::rotated_product;
 pub use softmax::softmax;
 pub use sparse::sparse_spectral_product;
-pub use transform::fft_nd;
+pub use transform::{fft_in_place, fft_nd};

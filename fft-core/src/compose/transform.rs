@@ -20,3 +20,12 @@ pub fn fft_nd(specs: &[FftSpec], x: &Tensor) -> Result<Tensor> {
     }
     Ok(out)
 }
+
+/// The transform in a new tensor, which then takes the place of `x`.
+///
+/// # Errors
+/// Memory and device errors; `x` is then as it was.
+pub fn fft_in_place(specs: &[FftSpec], x: &mut Tensor) -> Result<()> {
+    *x = x.device().fft_nd(specs, x)?;
+    Ok(())
+}

@@ -10,6 +10,7 @@ use super::{Case, Operation, Outcome};
 use crate::{DType, Device, Direction, FftKind, FftSpec, Norm, Tensor, compose, reference};
 
 const FFT_ND: &[Operation] = &[Operation::FftNd, Operation::Fft];
+const IN_PLACE: &[Operation] = &[Operation::FftInPlace];
 const CONV: &[Operation] = &[Operation::SpectralConv];
 const WIDE: &[DType] = &[DType::F64, DType::C128];
 
@@ -20,6 +21,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("fft_nd::norms", FFT_ND, norms),
     Case::new("fft_nd::round_trips", FFT_ND, round_trips),
     Case::new("fft_nd::real_input_and_empty", FFT_ND, real_input_and_empty),
+    Case::new("fft_nd::in_place", IN_PLACE, |d| in_place(d, DType::C64)),
+    Case::new("fft_nd::in_place_f64", IN_PLACE, |d| in_place(d, DType::C128)).needing(WIDE),
     Case::new("spectral_conv::against_the_sum", CONV, |d| convolution(d, DType::F32)),
     Case::new("spectral_conv::against_the_sum_f64", CONV, |d| convolution(d, DType::F64)).needing(WIDE),
 ];
@@ -176,6 +179,78 @@ fn real_input_and_empty(device: &Device) -> Outcome {
     ensure(back.shape() == [0, 4, 6], || format!("an empty batch gives {:?}", back.shape()))?;
     let same = got.fftn(&[], None, Norm::Backward)?;
     ensure(Array::from(&same)? == Array::from(&got)?, || "no axes change something".into())
+}
+
+/// The transform replaces the tensor and nothing else: neither what lies between its elements nor tensors that share its buffer.
+fn in_place(device: &Device, dtype: DType) -> Outcome {
+    let cases: [(&[usize], &[usize]); 9] = [
+        (&[30], &[0]),
+        (&[7, 5], &[0]),
+        (&[5, 7], &[1]),
+        (&[16, 40], &[0, 1]),
+        (&[37, 33], &[0]),
+        (&[3, 20, 35], &[1, 2]),
+        (&[8, 3, 34], &[2, 0]),
+        (&[4, 3, 5, 6], &[0, 1, 2, 3]),
+        (&[3, 2], &[]),
+    ];
+    for (seed, (shape, axes)) in cases.into_iter().enumerate() {
+        let array = Random::new(seed as u64).array(shape, dtype);
+        let n: Vec<usize> = axes.iter().map(|&a| shape[a]).collect();
+        for direction in [Direction::Forward, Direction::Inverse] {
+            let specs: Vec<FftSpec> = axes
+                .iter()
+                .map(|&axis| FftSpec {
+                    kind: FftKind::C2C,
+                    direction,
+                    axis,
+                    n: shape[axis],
+                    scale: Norm::Ortho.scale(direction, shape[axis]),
+                })
+                .collect();
+            let want = oracle_nd(&array, &specs);
+            let transform = |x: &mut Tensor| match direction {
+                Direction::Forward => x.fft_in_place(axes, Norm::Ortho),
+                Direction::Inverse => x.ifft_in_place(axes, Norm::Ortho),
+            };
+            for (guise, mut x) in array.guises(device, dtype)? {
+                let what = format!("{direction:?} {guise:?} {shape:?}, axes {axes:?}");
+                let shared = x.clone();
+                let mut composed = x.clone();
+                transform(&mut x)?;
+                ensure(Array::from(&shared)? == array, || {
+                    format!("{what}: a tensor that shares the buffer changed")
+                })?;
+                drop(shared);
+                compose::fft_in_place(&specs, &mut composed)?;
+                close_l2(
+                    format_args!("composed {what}"),
+                    &composed,
+                    &want,
+                    total(dtype, &n).max(dtype.epsilon()),
+                )?;
+                close_l2(format_args!("shared {what}"), &x, &want, total(dtype, &n).max(dtype.epsilon()))?;
+                // A buffer of its own, in a layout of any kind.
+                let mut own = array.disguised(device, dtype, guise)?;
+                transform(&mut own)?;
+                close_l2(&what, &own, &want, total(dtype, &n).max(dtype.epsilon()))?;
+            }
+        }
+    }
+    let mut empty = Tensor::zeros(device, &[0, 4], dtype)?;
+    empty.fft_in_place(&[1], Norm::Backward)?;
+    ensure(empty.fft_in_place(&[0], Norm::Backward).is_err(), || {
+        "no error for an axis without elements".into()
+    })?;
+    let mut real = Tensor::zeros(device, &[4], dtype.to_real())?;
+    ensure(real.fft_in_place(&[0], Norm::Backward).is_err(), || "no error for a real tensor".into())?;
+    let mut small = Tensor::zeros(device, &[4, 4], dtype)?;
+    for axes in [&[2usize][..], &[1, 1]] {
+        ensure(small.ifft_in_place(axes, Norm::Backward).is_err(), || {
+            format!("no error for the axes {axes:?}")
+        })?;
+    }
+    Ok(())
 }
 
 /// Bound: with `eps log2 n` for each of the two forward transforms, a product, and the inverse, the error relative to

@@ -30,6 +30,7 @@ operations! {
     Adopt => "adopt", Upload => "upload", Download => "download", Synchronize => "synchronize", Copy => "copy",
     Fill => "fill", Gather => "gather", Scatter => "scatter", Unary => "unary", Binary => "binary",
     Select => "select", Reduce => "reduce", Matmul => "matmul", Fft => "fft", Scope => "scope", Trim => "trim", FftNd => "fft_nd",
+    FftInPlace => "fft_in_place",
     Dct => "dct",
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",

@@ -6,6 +6,7 @@ pub(crate) mod convolution;
 mod convolve;
 mod cosine;
 mod hermitian;
+mod in_place;
 mod indexing;
 mod linear_algebra;
 mod network;

@@ -20,12 +20,48 @@ pub(super) struct Group {
     pub(super) lines: usize,
 }
 
+/// The numbers of a source, which may also be those of the destination. Tasks read lines that no other task writes.
+#[derive(Debug)]
+pub(super) struct Source<T>(*mut T);
+
+impl<T> Source<T> {
+    /// The numbers from an address on. They are only read through it where they are not the destination's.
+    pub(super) fn new(start: *const T) -> Self {
+        Self(start.cast_mut())
+    }
+
+    /// The address of a number.
+    #[inline(always)]
+    pub(super) fn at(&self, offset: isize) -> *mut T {
+        self.0.wrapping_offset(offset)
+    }
+}
+
+impl<T> Clone for Source<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Source<T> {}
+
+// SAFETY: what is read through it is read in unsafe blocks that promise what the documentation says.
+unsafe impl<T: Send + Sync> Send for Source<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Source<T> {}
+
 /// Copies `have` points of each line to `scratch`, one line every `pitch` elements.
 ///
 /// # Safety
 /// The group's points lie within `src`.
-pub(super) unsafe fn gather<T: Copy>(src: &[T], group: Group, have: usize, scratch: &mut [T], pitch: usize) {
-    let base = src.as_ptr();
+pub(super) unsafe fn gather<T: Copy>(
+    src: Source<T>,
+    group: Group,
+    have: usize,
+    scratch: &mut [T],
+    pitch: usize,
+) {
+    let base = src.at(0);
     assert!(group.lines == 0 || (group.lines - 1) * pitch + have <= scratch.len());
     let out = scratch.as_mut_ptr();
     for from in (0..have).step_by(POINTS) {

@@ -4,10 +4,12 @@ mod circular;
 mod half_length;
 pub(crate) mod lanes;
 mod lines;
+mod nd;
 mod plans;
 mod tiles;
 mod transform;
 
 pub(crate) use circular::Circular;
+pub(crate) use nd::{fft_nd, fft_nd_in_place};
 pub(crate) use plans::{Plans, Precision};
 pub(crate) use transform::{Context, fft};

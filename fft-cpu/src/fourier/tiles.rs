@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fft_core::{Direction, FftKind, Result};
 
 use super::lanes::{LanePlan, Lines, RealLanePlan, is_planned};
+use super::lines::Source;
 use super::plans::Precision;
 use super::transform::Job;
 use crate::memory::SharedMut;
@@ -25,21 +26,6 @@ enum Plan<T> {
     Real(Arc<RealLanePlan<T>>),
 }
 
-/// The numbers of a source. Tasks read lines that no other task writes.
-#[derive(Clone, Copy)]
-struct Source<T>(*mut T);
-
-// SAFETY: whoever makes one promises what its documentation says.
-unsafe impl<T: Send + Sync> Send for Source<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Source<T> {}
-
-impl<T> Source<T> {
-    fn at(&self, offset: isize) -> *mut T {
-        self.0.wrapping_offset(offset)
-    }
-}
-
 impl Job<'_> {
     /// Whether the transform runs on lanes.
     pub(super) fn is_on_lanes<T: Precision>(&self) -> bool {
@@ -52,12 +38,12 @@ impl Job<'_> {
             && is_planned(points)
     }
 
-    /// Transforms on lanes, from `src` to `dst`, which may be the same numbers.
+    /// Transforms on lanes, from `source` to `dst`, which may be the same numbers.
     ///
     /// # Safety
-    /// The lines of the source lie within the numbers at `src`, those of the destination within `dst`; if some numbers are in both, each line is
+    /// The lines of the source lie within the numbers of `source`, those of the destination within `dst`; if some numbers are in both, each line is
     /// where it is in both.
-    pub(super) unsafe fn tiles<T: Precision>(&self, src: *const T, dst: SharedMut<'_, T>) -> Result<()> {
+    pub(super) unsafe fn tiles<T: Precision>(&self, source: Source<T>, dst: SharedMut<'_, T>) -> Result<()> {
         let (n, have, scale) = (self.spec.n, self.have, T::nearest(self.spec.scale));
         let plans = self.context.plans;
         let (plan, lanes, scratch) = match self.spec.kind {
@@ -79,7 +65,6 @@ impl Job<'_> {
         let scratch = scratch.next_multiple_of(64);
         let mut block = self.context.pool.scratch(team.workers() * scratch * size_of::<T>())?;
         let parts = SharedMut::new(block.as_mut::<T>());
-        let source = Source(src.cast_mut());
         let written = self.walk.positions() * n * size_of::<T>() * if dst_is_real { 1 } else { 2 };
         let stream = written >= STREAM;
         let lines = |base: *mut T, across: isize, along: isize, is_real: bool, lanes: usize| {

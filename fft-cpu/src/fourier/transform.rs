@@ -6,7 +6,7 @@ use fft_core::{Complex, DType, Error, FftKind, FftSpec, Result, View, ViewMut};
 use realfft::{ComplexToReal, RealToComplex};
 use rustfft::Fft;
 
-use super::lines::{GROUP, Group, gather, scatter};
+use super::lines::{GROUP, Group, Source, gather, scatter};
 use super::plans::{Plans, Precision, scale, scale_real};
 use crate::memory::{BlockPool, SharedMut, elements, elements_mut};
 use crate::threads::Threads;
@@ -54,6 +54,21 @@ pub(crate) fn fft(context: Context<'_>, spec: FftSpec, src: View<'_>, dst: ViewM
         (FftKind::C2R, DType::C64, DType::F32) => job.inverse::<f32>(src, dst),
         (FftKind::C2R, DType::C128, DType::F64) => job.inverse::<f64>(src, dst),
         (_, lhs, rhs) => Err(Error::DTypeMismatch { op: OP, lhs, rhs }),
+    }
+}
+
+/// A complex transform of an axis of all its `spec.n` elements, where they lie.
+pub(super) fn fft_in_place(context: Context<'_>, spec: FftSpec, mut x: ViewMut<'_>) -> Result<()> {
+    let layout = x.layout;
+    debug_assert!(spec.kind == FftKind::C2C && layout.shape().get(spec.axis) == Some(&spec.n));
+    let lines =
+        (0..layout.rank()).filter(|&a| a != spec.axis).map(|a| (layout.shape()[a], [layout.strides()[a]; 2]));
+    let walk = Walk::from_axes(lines, [layout.offset() as isize; 2]);
+    let job = Job { context, spec, have: spec.n, walk, along: [layout.strides()[spec.axis]; 2] };
+    match x.dtype {
+        DType::C64 => job.in_place(elements_mut::<Complex<f32>>(OP, &mut x)?),
+        DType::C128 => job.in_place(elements_mut::<Complex<f64>>(OP, &mut x)?),
+        dtype => Err(Error::DTypeMismatch { op: OP, lhs: dtype, rhs: DType::C64 }),
     }
 }
 
@@ -128,7 +143,7 @@ impl Job<'_> {
         if self.is_on_lanes::<T>() {
             let output = SharedMut::new(bytemuck::cast_slice_mut(output));
             // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles::<T>(input.as_ptr().cast(), output) };
+            return unsafe { self.tiles(Source::new(input.as_ptr().cast::<T>()), output) };
         }
         let output = SharedMut::new(output);
         let plan: Arc<dyn Fft<T>> = self.context.plans.complex(n, self.spec.direction);
@@ -156,6 +171,23 @@ impl Job<'_> {
                 }
             });
         }
+        // SAFETY: positions of checked layouts in two buffers.
+        unsafe { self.complex_groups(&*plan, Source::new(input.as_ptr()), output) }
+    }
+
+    /// Complex lines of any layout, from `input` to `output`, which may be the same numbers.
+    ///
+    /// # Safety
+    /// The lines of the source lie within the numbers of `input`, those of the destination within `output`; if some numbers are in both, each
+    /// line is where it is in both.
+    unsafe fn complex_groups<T: Precision>(
+        &self,
+        plan: &dyn Fft<T>,
+        input: Source<Complex<T>>,
+        output: SharedMut<'_, Complex<T>>,
+    ) -> Result<()> {
+        let (n, have, factor) = (self.spec.n, self.have, T::nearest(self.spec.scale));
+        let in_place = plan.get_inplace_scratch_len();
         let group = group_size::<Complex<T>>(n);
         let pitch = pitch(n);
         self.run(group * pitch + in_place, group, |scratch, s, d| {
@@ -172,6 +204,29 @@ impl Job<'_> {
         })
     }
 
+    fn in_place<T: Precision>(&self, all: &mut [Complex<T>]) -> Result<()> {
+        if self.is_on_lanes::<T>() {
+            let numbers = SharedMut::new(bytemuck::cast_slice_mut::<_, T>(all));
+            // SAFETY: positions of a checked layout; every line is transformed where it lies.
+            return unsafe { self.tiles(Source::new(numbers.as_ptr()), numbers) };
+        }
+        let output = SharedMut::new(all);
+        let plan: Arc<dyn Fft<T>> = self.context.plans.complex(self.spec.n, self.spec.direction);
+        if self.contiguous() != [true; 2] {
+            // SAFETY: as above.
+            return unsafe { self.complex_groups(&*plan, Source::new(output.as_ptr()), output) };
+        }
+        let (n, factor) = (self.spec.n, T::nearest(self.spec.scale));
+        self.run(plan.get_inplace_scratch_len(), 1, |scratch, _, d| {
+            for line in 0..d.lines as isize {
+                // SAFETY: a line of a checked layout; tasks have different lines.
+                let out = unsafe { output.slice((d.at + line * d.across) as usize, n) };
+                plan.process_with_scratch(out, &mut scratch[..plan.get_inplace_scratch_len()]);
+                scale(out, factor);
+            }
+        })
+    }
+
     fn forward<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
         let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         let input = elements::<T>(OP, &src)?;
@@ -179,7 +234,7 @@ impl Job<'_> {
         if self.is_on_lanes::<T>() {
             let output = SharedMut::new(bytemuck::cast_slice_mut(output));
             // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles::<T>(input.as_ptr(), output) };
+            return unsafe { self.tiles(Source::new(input.as_ptr()), output) };
         }
         let output = SharedMut::new(output);
         let factor = T::nearest(self.spec.scale);
@@ -207,7 +262,7 @@ impl Job<'_> {
             let (spectra, scratch) = scratch.split_at_mut(lines_out * pitch_out);
             if !packed_src {
                 // SAFETY: positions of checked layouts.
-                unsafe { gather(input, s, have, reals, 2 * pitch_in) };
+                unsafe { gather(Source::new(input.as_ptr()), s, have, reals, 2 * pitch_in) };
             }
             for line in 0..s.lines {
                 let own = if packed_src { 0 } else { line * 2 * pitch_in };
@@ -240,7 +295,7 @@ impl Job<'_> {
         let output = elements_mut::<T>(OP, &mut dst)?;
         if self.is_on_lanes::<T>() {
             // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles::<T>(input.as_ptr().cast(), SharedMut::new(output)) };
+            return unsafe { self.tiles(Source::new(input.as_ptr().cast::<T>()), SharedMut::new(output)) };
         }
         let output = SharedMut::new(output);
         let plan: Arc<dyn ComplexToReal<T>> = self.context.plans.inverse(n);
@@ -256,7 +311,7 @@ impl Job<'_> {
             let reals: &mut [T] = bytemuck::cast_slice_mut(reals);
             if !packed_src {
                 // SAFETY: positions of checked layouts.
-                unsafe { gather(input, s, have, spectra, pitch_in) };
+                unsafe { gather(Source::new(input.as_ptr()), s, have, spectra, pitch_in) };
             }
             for line in 0..s.lines {
                 let own = if packed_src { 0 } else { line * pitch_in };
