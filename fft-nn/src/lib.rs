@@ -6,6 +6,7 @@
 //! - [`linear`] holds a weight behind any codec; [`checkpoint`] reads, checks and writes safetensors files.
 //! - [`codec`] encodes weights and loads them; [`convert`] converts whole models.
 
+pub mod autograd;
 pub mod checkpoint;
 pub mod codec;
 pub mod convert;
