@@ -42,7 +42,7 @@ pub fn gradient_error(operation: &dyn Operation, inputs: &[Tensor]) -> Result<f6
         let (values, grad) = (numbers(input)?, numbers(grad)?);
         let mut quotients = Vec::with_capacity(values.len());
         for at in 0..values.len() {
-            let mut along = |direction: Complex64| -> Result<f64> {
+            let along = |direction: Complex64| -> Result<f64> {
                 let mut sum = 0.0;
                 for (steps, weight) in [(-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)] {
                     let mut moved = values.clone();

@@ -1,11 +1,13 @@
 //! The operations: forward and backward of each in one place.
 
+pub mod convolution;
 pub mod elementwise;
 pub mod fourier;
 pub mod linear;
 pub mod network;
 pub mod reduce;
 pub mod shape;
+pub mod spectral;
 
 use fft_core::{ReduceOp, Result, Tensor};
 
