@@ -34,6 +34,8 @@ pub use fft_nn as nn;
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/autograd.md")]
+    struct Autograd;
     #[doc = include_str!("../docs/long_convolution.md")]
     struct LongConvolution;
 }

@@ -1,7 +1,7 @@
 //! Gradients: every operation against finite differences, cases computed by PyTorch, and the rules of the tape.
 
 use fft_core::{DType, Device, Norm, Result, Tensor};
-use fft_nn::autograd::{Var, check, no_grad, registry};
+use fft_nn::autograd::{Var, check, checkpoint, no_grad, registry};
 
 fn cpu() -> Device {
     fft_cpu::device(fft_cpu::CpuOptions { threads: Some(1), memory_limit: None }).unwrap()
@@ -138,5 +138,38 @@ fn optimisers_do_not_disturb_recorded_values() -> Result<()> {
     assert_eq!(grad(&x), 6.0);
     assert!(y.set_value(Tensor::scalar(&device, 1f64)?).is_err());
     assert!(x.set_value(Tensor::scalar(&device, 1f64)?.to_dtype(DType::F32)?).is_err());
+    Ok(())
+}
+
+#[test]
+fn checkpoints_change_memory_and_not_gradients() -> Result<()> {
+    let device = cpu();
+    let n = 1 << 14;
+    let data: Vec<f32> = (0..n).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
+    let run = |checkpointed: bool| -> Result<(Vec<f32>, Vec<f32>, usize)> {
+        let x = Var::leaf(Tensor::from_slice(&device, &data, &[n])?);
+        let weight = Var::leaf(Tensor::from_slice(&device, &[0.9f32], &[1])?);
+        device.memory().reset_peak();
+        let before = device.memory().usage().in_use;
+        let mut y = x.clone();
+        for _ in 0..8 {
+            let weight = weight.clone();
+            let block = move |v: &[Var]| v[0].mul(&weight)?.sin()?.exp()?.tanh()?.square()?.cos();
+            y = if checkpointed { checkpoint(block, &[&y])? } else { block(&[y])? };
+        }
+        y.sum_all()?.backward()?;
+        let peak = device.memory().usage().peak - before;
+        let grad = |v: &Var| v.grad().expect("it needs one").to_vec::<f32>();
+        Ok((grad(&x)?, grad(&weight)?, peak))
+    };
+    let (plain, less) = (run(false)?, run(true)?);
+    assert!(plain.0 == less.0 && plain.1 == less.1, "the same bits");
+    assert!(less.2 * 2 < plain.2, "{} bytes against {}", less.2, plain.2);
+    // Only what the part captures needs a gradient.
+    let weight = scalar(&device, 3.0);
+    let own = weight.clone();
+    let data = Var::constant(Tensor::scalar(&device, 2f64)?);
+    checkpoint(move |v| v[0].mul(&own), &[&data])?.backward()?;
+    assert_eq!(grad(&weight), 2.0);
     Ok(())
 }

@@ -24,11 +24,13 @@
 
 mod backward;
 pub mod check;
+mod checkpointing;
 mod operation;
 pub mod ops;
 mod registry;
 mod var;
 
+pub use checkpointing::checkpoint;
 pub use operation::{Context, Needs, Operation};
 pub use registry::{Registered, Sample, registry};
 pub use var::{Hook, Var, is_recording, no_grad};

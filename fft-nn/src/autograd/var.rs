@@ -205,10 +205,19 @@ impl Var {
     /// # Errors
     /// Those of the operation.
     pub fn apply(operation: impl Operation, inputs: &[&Var]) -> Result<Self> {
+        let needed = inputs.iter().any(|v| v.needs_grad());
+        Self::computed(operation, inputs, needed)
+    }
+
+    /// [`apply`](Self::apply), with a history also if no operand needs a gradient: the operation may reach variables that do.
+    pub(super) fn apply_always(operation: impl Operation, inputs: &[&Var]) -> Result<Self> {
+        Self::computed(operation, inputs, true)
+    }
+
+    fn computed(operation: impl Operation, inputs: &[&Var], needed: bool) -> Result<Self> {
         let tensors: Vec<Tensor> = inputs.iter().map(|v| v.value()).collect();
         let output = operation.forward(&tensors)?;
-        let wanted: Vec<bool> = inputs.iter().map(|v| v.needs_grad()).collect();
-        if !is_recording() || !wanted.contains(&true) {
+        if !is_recording() || !needed {
             return Ok(Self::constant(output));
         }
         let needs = operation.needs();
@@ -217,7 +226,7 @@ impl Var {
             operands: tensors.iter().map(|t| (Dims::from_slice(t.shape()), t.dtype())).collect(),
             inputs: if needs.inputs { tensors } else { Vec::new() },
             output: needs.output.then(|| output.clone()),
-            wanted,
+            wanted: inputs.iter().map(|v| v.needs_grad()).collect(),
         };
         let step = Step {
             operation: Box::new(operation),
