@@ -110,9 +110,8 @@ fn block<T: Precision>(
         let z: &[Complex<T>; BLOCK] = z.try_into().expect("slices of a block");
         [std::array::from_fn(|i| z[at(i)].re), std::array::from_fn(|i| z[at(i)].im)]
     };
-    let (same, turned): (fn(usize) -> usize, fn(usize) -> usize) = (|i| i, |i| BLOCK - 1 - i);
-    let ([ar, ai], [br, bi]) = (parts(a, same), parts(b, turned));
-    let ([pr, pi], [qr, qi], [tr, ti]) = (parts(p, same), parts(q, turned), parts(t, same));
+    let ([ar, ai], [br, bi]) = (parts(a, |i| i), parts(b, |i| BLOCK - 1 - i));
+    let ([pr, pi], [qr, qi], [tr, ti]) = (parts(p, |i| i), parts(q, |i| BLOCK - 1 - i), parts(t, |i| i));
     let mut outputs = [[T::default(); BLOCK]; 4];
     let [xr, xi, yr, yi] = &mut outputs;
     for i in 0..BLOCK {
