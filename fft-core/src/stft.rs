@@ -177,7 +177,7 @@ impl Framing {
     }
 
     /// The sum of the squared weights of `frames` frames at each sample that they cover.
-    pub(crate) fn envelope(&self, hop: usize, frames: usize) -> Vec<f64> {
+    pub(crate) fn envelope(&self, hop: usize, frames: usize) -> Result<Vec<f64>> {
         let squares: Vec<f64> = self.weights.iter().map(|w| w * w).collect();
         let blocks = squares.len().div_ceil(hop);
         // Stretches of `hop` samples: stretch b of the signal takes part j of frame b - j.
@@ -189,7 +189,12 @@ impl Framing {
             sum
         };
         let whole = stretch_range(blocks, frames).map(|at| stretch(at.start)).unwrap_or_default();
-        let mut out = Vec::with_capacity((frames + blocks - 1) * hop);
+        let mut out = Vec::new();
+        let samples = (frames + blocks - 1) * hop;
+        out.try_reserve_exact(samples).map_err(|_| Error::OutOfMemory {
+            device: "host".to_owned(),
+            requested: samples.saturating_mul(size_of::<f64>()),
+        })?;
         for b in 0..frames + blocks - 1 {
             match stretch_range(blocks, frames) {
                 Some(same) if same.contains(&b) => out.extend_from_slice(&whole),
@@ -197,7 +202,7 @@ impl Framing {
             }
         }
         out.truncate(squares.len() + hop * (frames - 1));
-        out
+        Ok(out)
     }
 }
 

@@ -176,4 +176,53 @@ proptest! {
             }
         }
     }
+
+    /// Any arguments: a result of the documented shape, or an error, but never a panic.
+    #[test]
+    fn any_arguments_are_answered(
+        sizes in prop::collection::vec(0usize..20, 6),
+        axes in prop::collection::vec(0usize..4, 0..4),
+        flags in any::<[bool; 3]>(),
+        norm in norms(),
+    ) {
+        let d = device();
+        let shape = [sizes[0], sizes[1], sizes[2]];
+        let z = Tensor::zeros(&d, &shape, DType::C64)?;
+        let x = z.real()?;
+        let n = &sizes[3..3 + axes.len()];
+        for n in [None, Some(n)] {
+            for result in [
+                z.fftn(&axes, n, norm), z.irfftn(&axes, n, norm), x.rfftn(&axes, n, norm),
+                z.hfftn(&axes, n, norm), x.ihfftn(&axes, n, norm), z.fftshift(&axes),
+                x.dctn(DctType::I, &axes, n, norm), x.idctn(DctType::II, &axes, n, norm),
+                x.dstn(DctType::III, &axes, n, norm), z.idstn(DctType::IV, &axes, n, norm),
+            ] {
+                let fits = |y: Tensor| (0..3).all(|a| axes.contains(&a) || y.shape()[a] == shape[a]);
+                prop_assert!(result.map_or(true, fits));
+            }
+        }
+        let centre = match (flags[0], flags[1]) {
+            (true, _) => Centre::No,
+            (_, true) => Centre::Zeros,
+            _ => Centre::Reflect,
+        };
+        let (n_fft, hop, window_len) = (sizes[3], sizes[4], sizes[5]);
+        let options = StftOptions { hop, window_len, centre, onesided: flags[2], ..StftOptions::new(n_fft) };
+        for signal in [&x, &z] {
+            if let Ok(spectra) = signal.stft(&options) {
+                let bins = if flags[2] { n_fft / 2 + 1 } else { n_fft };
+                let padded = shape[2] + if flags[0] { 0 } else { n_fft / 2 * 2 };
+                prop_assert_eq!(spectra.shape(), [shape[0], shape[1], bins, 1 + (padded - n_fft) / hop]);
+                let back = spectra.istft(&options, Some(sizes[0]));
+                prop_assert!(back.map_or(true, |y| y.shape() == [shape[0], shape[1], sizes[0]]));
+            }
+        }
+        prop_assert!(z.istft(&options, None).map_or(true, |y| y.rank() == 2));
+        for mode in [ConvolveMode::Full, ConvolveMode::Same, ConvolveMode::Valid] {
+            let v = Tensor::zeros(&d, &[sizes[3], sizes[4], sizes[5]], DType::F32)?;
+            for result in [x.convolve(&v, mode), z.correlate(&v, mode), x.convolve_nd(&v, &axes, mode)] {
+                prop_assert!(result.map_or(true, |y| y.rank() == 3));
+            }
+        }
+    }
 }

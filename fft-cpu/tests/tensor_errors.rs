@@ -432,6 +432,15 @@ fn short_time_transforms() {
     refused!(typed(&d, &[9], DType::C64).istft(&good, None), ShapeMismatch);
     refused!(z.istft(&with(|o| o.onesided = false), None), ShapeMismatch);
     refused!(z.istft(&good, Some(73)), InvalidArgument, "istft: length = 73: 17 frames reach 72 samples");
+    let long = typed(&d, &[9, 1], DType::C64).broadcast_to(&[9, 1 << 44]).expect("a view");
+    refused!(long.istft(&good, None), MemoryLimit);
+    refused!(
+        long.istft(&with(|o| (o.hop, o.window_len) = (16, 16)), Some(usize::MAX)),
+        InvalidArgument,
+        "length"
+    );
+    let long = zeros(&d, &[1]).broadcast_to(&[1 << 44]).expect("a view");
+    refused!(long.stft(&good), MemoryLimit);
     // Windows that do not cover the signal.
     let gap = with(|o| (o.centre, o.hop) = (Centre::No, 16));
     refused!(z.istft(&gap, None), InvalidArgument, "istft: window = Hann of 16 points");

@@ -99,14 +99,6 @@ impl Tensor {
             let reason = format!("{count} frames reach {} samples", total - pad);
             return Err(Error::invalid(OP, "length", len, reason));
         }
-        let envelope = framing.envelope(hop, count);
-        let weights = &envelope[pad..pad + len];
-        let largest = envelope.iter().copied().fold(0.0, f64::max);
-        if let Some(at) = weights.iter().position(|w| w.is_nan() || *w <= 1e-11 * largest) {
-            let reason =
-                format!("with hop {hop} all windows are 0 at sample {at}, which cannot be reconstructed");
-            return Err(Error::invalid(OP, "window", WindowName(options), reason));
-        }
         let (kind, dtype) = match options.onesided {
             true => (FftKind::C2R, real),
             false => (FftKind::C2C, self.dtype()),
@@ -115,6 +107,15 @@ impl Tensor {
         let spec = FftSpec { kind, direction: Direction::Inverse, axis: axis + 1, n: n_fft, scale };
         let frames = self.transpose(axis, axis + 1)?.fft_primitive(spec)?;
         let sum = frames.mul(&framing.window(self.device(), dtype)?)?.overlap_add(hop)?;
+        // After what the device has to hold, whose memory is counted.
+        let envelope = framing.envelope(hop, count)?;
+        let weights = &envelope[pad..pad + len];
+        let largest = envelope.iter().copied().fold(0.0, f64::max);
+        if let Some(at) = weights.iter().position(|w| w.is_nan() || *w <= 1e-11 * largest) {
+            let reason =
+                format!("with hop {hop} all windows are 0 at sample {at}, which cannot be reconstructed");
+            return Err(Error::invalid(OP, "window", WindowName(options), reason));
+        }
         sum.narrow(axis, pad, len)?.div(&window::weights(self.device(), weights, dtype)?)
     }
 
