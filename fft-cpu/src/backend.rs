@@ -233,6 +233,17 @@ impl SpectralBackend for CpuBackend {
         convolution::conv_direct(self.fourier_context(), x, weight, bias, geometry)
     }
 
+    fn conv_fft(
+        &self,
+        x: &Tensor,
+        spectrum: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+        tile: &[usize],
+    ) -> Result<Tensor> {
+        convolution::conv_fft(self.fourier_context(), x, spectrum, bias, geometry, tile)
+    }
+
     fn long_conv(
         &self,
         u: &Tensor,

@@ -2,18 +2,21 @@
 
 mod direct;
 mod flat;
+mod lines;
 mod pack;
 mod rows;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use fft_core::convolution::ConvGeometry;
 use fft_core::{DType, Result, Tensor, compose};
 
-use crate::fourier::Context;
+use crate::fourier::{Context, Precision};
 use crate::simd::machine;
 use sizes::Sizes;
+use tiles::Shape;
 
 /// See `SpectralBackend::conv_direct`.
 pub(crate) fn conv_direct(
@@ -35,4 +38,45 @@ fn is_product(s: &Sizes) -> bool {
     let plain = s.taps() == 1 && s.stride == [1; 3] && s.before == [0; 3] && s.input == s.output;
     let many = s.channels_in >= 8 && s.channels_out >= 8;
     many && (plain || s.output[1] * s.output[2] <= 6)
+}
+
+/// See `SpectralBackend::conv_fft`. Every way takes the spectrum of [`compose::conv_spectrum`].
+pub(crate) fn conv_fft(
+    context: Context<'_>,
+    x: &Tensor,
+    spectrum: &Tensor,
+    bias: Option<&Tensor>,
+    g: &ConvGeometry,
+    tile: &[usize],
+) -> Result<Tensor> {
+    if x.is_empty() || spectrum.is_empty() {
+        return compose::conv_fft(x, spectrum, bias, g, tile);
+    }
+    match x.dtype() {
+        DType::F32 => conv_fft_of::<f32>(context, x, spectrum, bias, g, tile),
+        DType::F64 => conv_fft_of::<f64>(context, x, spectrum, bias, g, tile),
+        _ => compose::conv_fft(x, spectrum, bias, g, tile),
+    }
+}
+
+/// The longest lines that are transformed by SIMD across them: longer ones would leave the second-level cache together.
+const LONGEST: usize = 4096;
+
+fn conv_fft_of<T: Precision>(
+    context: Context<'_>,
+    x: &Tensor,
+    spectrum: &Tensor,
+    bias: Option<&Tensor>,
+    g: &ConvGeometry,
+    tile: &[usize],
+) -> Result<Tensor> {
+    let shape = Shape::new::<T>(g, tile);
+    let beside = shape.filter(|shape| g.axes() == 2 || tile[0] <= LONGEST && shape.is_full());
+    if let Some(shape) = beside {
+        return tiles::conv_fft::<T>(context, shape, x, spectrum, bias, g, tile);
+    }
+    if lines::serves(g, tile) {
+        return lines::conv_fft::<T>(context, x, spectrum, bias, g, tile[0]);
+    }
+    compose::conv_fft(x, spectrum, bias, g, tile)
 }

@@ -50,13 +50,13 @@ impl Input<'_> {
 
 /// `to[i] = row[left + i stride]`, or zero outside.
 #[inline]
-fn pack_row(row: &[f32], left: isize, stride: usize, to: &mut [f32]) {
+pub(super) fn pack_row<T: Copy + Default>(row: &[T], left: isize, stride: usize, to: &mut [T]) {
     // The first and the first beyond the last of those inside.
     let begin = if left < 0 { left.unsigned_abs().div_ceil(stride) } else { 0 }.min(to.len());
     let end = (row.len() as isize - left).max(0) as usize;
     let end = end.div_ceil(stride).clamp(begin, to.len());
-    to[..begin].fill(0.0);
-    to[end..].fill(0.0);
+    to[..begin].fill(T::default());
+    to[end..].fill(T::default());
     if begin == end {
         return;
     }

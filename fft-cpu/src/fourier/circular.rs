@@ -46,7 +46,17 @@ impl<T: Precision> Circular<T> {
 
     /// Convolves a line of `n` numbers, seen as pairs, circularly with the kernel of the half spectrum `bins`.
     pub(crate) fn convolve(&self, line: &mut [Complex<T>], bins: &[Complex<T>], scratch: &mut [Complex<T>]) {
+        self.forward(line, scratch);
+        self.finish(line, bins, scratch);
+    }
+
+    /// The first half of [`convolve`](Self::convolve), which does not depend on the kernel.
+    pub(crate) fn forward(&self, line: &mut [Complex<T>], scratch: &mut [Complex<T>]) {
         self.forward.process_with_scratch(line, &mut scratch[..self.forward.get_inplace_scratch_len()]);
+    }
+
+    /// The second half of [`convolve`](Self::convolve).
+    pub(crate) fn finish(&self, line: &mut [Complex<T>], bins: &[Complex<T>], scratch: &mut [Complex<T>]) {
         dispatch(Product { twiddles: &self.twiddles, bins, line });
         self.inverse.process_with_scratch(line, &mut scratch[..self.inverse.get_inplace_scratch_len()]);
     }
