@@ -22,6 +22,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "test", run: test },
 ];
 
+/// Fits the cost model of convolutions; no check, so not among them.
+pub(crate) const TUNE: Step = Step { name: "tune", run: tune };
+
 /// The crates that are published, in the order of their dependencies.
 const PUBLISHED: &[&str] = &["fft-core", "fft-cpu", "fft-nn", "fft-tensor"];
 
@@ -47,6 +50,12 @@ fn output(args: &[&str]) -> Result<String, String> {
         return Err(format!("cargo {} ended with {}", args.join(" "), out.status));
     }
     String::from_utf8(out.stdout).map_err(|e| format!("cargo {}: {e}", args.join(" ")))
+}
+
+fn tune() -> Result<(), String> {
+    const TO: &str = "fft-cpu/src/convolution/tuned.rs";
+    cargo(&["run", "--release", "-p", "fft-benches", "--bin", "tune_convolution", "--", TO], &[])?;
+    cargo(&["fmt", "-p", "fft-cpu"], &[])
 }
 
 fn fmt() -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Developer chores: `cargo xtask test`, `cargo xtask ci`, and each check alone.
+//! Developer chores: `cargo xtask test`, `cargo xtask ci`, each check alone, and `cargo xtask tune`.
 
 mod checks;
 
@@ -21,6 +21,7 @@ Commands:
   package   check that every library crate can be packaged and built from its package
   deny      check the licences and sources of all dependencies (needs cargo-deny)
   ci        all of these
+  tune      time convolutions on this machine, a minute or two, and write the constants of their planner into fft-cpu
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
     for name in &names {
         if name == "ci" {
             steps.extend(checks::STEPS);
+        } else if name == "tune" {
+            steps.push(checks::TUNE);
         } else if let Some(step) = checks::STEPS.iter().find(|s| s.name == name) {
             steps.push(*step);
         } else {
