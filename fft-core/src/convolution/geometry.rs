@@ -103,12 +103,19 @@ impl ConvGeometry {
                     "with dilation {} a kernel of {taps} taps is larger than the {padded} elements of the padded input along spatial axis {axis}",
                     spec.dilation[axis]
                 );
-                Error::invalid(op, "weight", format!("{w:?}"), reason)
+                Error::invalid(op, "weight", w, reason)
             })?;
             output.push((padded - reach) / spec.stride[axis] + 1);
             // A step that is never made may be longer than can be computed with.
             stride.push(spec.stride[axis].min(padded - reach + 1));
             dilation.push(if taps == 1 { 1 } else { spec.dilation[axis] });
+        }
+        // Outputs are at most as many as the elements of the padded input for each channel.
+        let padded = padding.iter().zip(&x[2..]).map(|([before, after], length)| length + before + after);
+        let channels = x[1].max(w[0]);
+        let elements = padded.chain([x[0].max(1), channels]).try_fold(1usize, |all, n| all.checked_mul(n));
+        if elements.is_none_or(|n| n > isize::MAX as usize / 16) {
+            return Err(Error::invalid(op, "padding", &padding, "the padded input has too many elements"));
         }
         Ok(Self {
             batch: x[0],
