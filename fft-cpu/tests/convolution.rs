@@ -376,3 +376,35 @@ fn inputs_without_a_batch_and_with_an_empty_one() {
     assert_eq!(x.conv_transpose1d(&w, None, &spec, &[0]).unwrap().shape(), [4, 7]);
     assert_eq!(none.conv_transpose1d(&w, None, &spec, &[0]).unwrap().shape(), [0, 4, 7]);
 }
+
+#[test]
+fn linear_maps_by_spectra_are_matrix_products() {
+    let device = cpu(1);
+    for n in [1, 2, 3, 8, 15, 64, 97] {
+        for dtype in [DType::F64, DType::F32, DType::F16] {
+            let make = |seed: u64, shape: &[usize]| {
+                tensor(&device, &noise(shape.iter().product(), seed), shape, dtype)
+            };
+            let (x, w, bias) = (make(1, &[3, 4, n]), make(2, &[3, 5, n]), make(3, &[3, 5]));
+            let close = |got: &Tensor, want: &Tensor| {
+                let (got, want) = (values(got), values(want));
+                // Two transforms and a sum, and for halves the rounding of the result.
+                let epsilon = if dtype == DType::F64 { f64::EPSILON } else { f32::EPSILON as f64 };
+                let sum = 2.0 * epsilon * (2.0 * (n as f64).log2() + n as f64 + 4.0) * n as f64;
+                for (g, w) in got.iter().zip(&want) {
+                    let bound = sum + if dtype == DType::F16 { 1e-3 * (w.abs() + 1e-3) } else { 0.0 };
+                    assert!((g - w).abs() <= bound, "{n} in {dtype}: {g} instead of {w}");
+                }
+            };
+            let wide = |t: &Tensor| t.to_dtype(DType::F64).unwrap();
+            let product = wide(&x).matmul(&wide(&w).transpose(1, 2).unwrap()).unwrap();
+            let product = product.add(&wide(&bias).unsqueeze(1).unwrap()).unwrap();
+            close(&x.frequency_linear_batched(&w, Some(&bias)).unwrap(), &product);
+            let (w, bias) = (w.narrow(0, 0, 1).unwrap(), bias.narrow(0, 0, 1).unwrap());
+            let product = wide(&x).matmul(&wide(&w).transpose(1, 2).unwrap()).unwrap();
+            let product = product.add(&wide(&bias)).unwrap();
+            let (w, bias) = (w.squeeze(0).unwrap(), bias.squeeze(0).unwrap());
+            close(&x.frequency_linear(&w, Some(&bias)).unwrap(), &product);
+        }
+    }
+}

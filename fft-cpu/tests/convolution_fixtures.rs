@@ -155,7 +155,7 @@ fn transposed_convolutions() {
 }
 
 #[test]
-fn input_gradients_are_transposed_convolutions() {
+fn gradients_are_convolutions() {
     for (name, spec, output_padding) in [
         ("conv1d", ConvSpec::new(1).stride(&[2]).padding(&[3]).dilation(&[2]), vec![0]),
         ("conv1d_groups", ConvSpec::new(1).padding(&[2]).groups(2), vec![0]),
@@ -169,6 +169,8 @@ fn input_gradients_are_transposed_convolutions() {
             let dx = dy.conv_transpose(&w, None, &spec, &output_padding).expect(name);
             // A stride may leave the last elements of the input unseen: their gradient is 0, as `output_padding` gives it.
             f.same(name, &dx, "grad0");
+            let dw = f.get("in0").conv_weight_gradient(&dy, &w.shape()[2..], &spec).expect(name);
+            f.same(name, &dw, "grad1");
         }
     }
 }

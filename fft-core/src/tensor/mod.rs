@@ -1,10 +1,12 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod conv_gradient;
 mod conv_transpose;
 pub(crate) mod convolution;
 mod convolve;
 mod cosine;
+mod frequency;
 mod hermitian;
 mod in_place;
 mod indexing;
