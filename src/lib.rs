@@ -36,6 +36,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/autograd.md")]
     struct Autograd;
+    #[doc = include_str!("../docs/convolutions.md")]
+    struct Convolutions;
     #[doc = include_str!("../docs/long_convolution.md")]
     struct LongConvolution;
 }
