@@ -1,7 +1,10 @@
 //! Transforms through `Tensor` beside rustfft and realfft called directly.
 //!
 //! The peer copies its input into an output buffer that it keeps (its transforms destroy their input) and transforms every
-//! line with a plan and scratch made beforehand, on one thread. Ours allocates its result, as a user sees it.
+//! line with a plan and scratch made beforehand, on one thread. Ours allocates its result, as a user sees it. With `--tables --axes` only the
+//! tables of [`fft_axes`] are printed, the sizes of `peers/fft.py`.
+
+mod fft_axes;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use fft_benches::pairs::{Table, compare};
@@ -47,8 +50,13 @@ fn real(n: usize, lines: usize) -> (Vec<f32>, impl FnMut(&[f32])) {
 const BATCHES: [(&str, usize); 2] = [("1 MiB", 1 << 20), ("16 MiB", 1 << 24)];
 
 fn tables() {
+    let only_axes = std::env::args().any(|a| a == "--axes");
     for threads in [1, 2] {
         let device = cpu(threads);
+        if only_axes {
+            device.scope(&mut || fft_axes::tables(&device, threads));
+            continue;
+        }
         // As a program that transforms often does: on a thread of the device's pool.
         device.scope(&mut || {
             for (name, bytes) in BATCHES {
@@ -57,6 +65,7 @@ fn tables() {
             }
             single_lines(&device, threads);
             first_axis(&device, threads);
+            fft_axes::tables(&device, threads);
         });
     }
 }
