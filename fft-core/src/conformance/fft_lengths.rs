@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use super::compare::{ensure, slices_close_l2};
+use super::compare::{close_l2, ensure, slices_close_l2};
 use super::fft::{FFT, WIDE, bound, spec, tensor};
 use super::sample::{Array, Random};
 use super::{Case, Outcome};
@@ -18,6 +18,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new("fft::c2c_every_length_f64", FFT, |d| every_length(d, DType::C128, c2c)).needing(WIDE),
     Case::new("fft::r2c_every_length_f64", FFT, |d| every_length(d, DType::C128, r2c)).needing(WIDE),
     Case::new("fft::c2r_every_length_f64", FFT, |d| every_length(d, DType::C128, c2r)).needing(WIDE),
+    Case::new("fft::lines_side_by_side_of_every_length", FFT, |d| every_length(d, DType::C64, side_by_side)),
+    Case::new("fft::lines_side_by_side_of_every_length_f64", FFT, |d| {
+        every_length(d, DType::C128, side_by_side)
+    })
+    .needing(WIDE),
+    Case::new("fft::lines_side_by_side_at_boundaries", FFT, |d| boundaries_side_by_side(d, DType::C64)),
     Case::new("fft::planner_boundaries", FFT, |d| boundaries(d, DType::C64)),
     Case::new("fft::planner_boundaries_f64", FFT, |d| boundaries(d, DType::C128)).needing(WIDE),
 ];
@@ -118,6 +124,57 @@ fn c2r(device: &Device, signal: &Signal, dtype: DType) -> Outcome {
     ensure(Array::from(&x)?.data == half, || format!("n = {n}: the source was changed"))
 }
 
+/// Lines that are transformed together, where a backend does that: more than two groups of the widest vectors, and a rest.
+const LINES: usize = 35;
+
+/// What line `i` is multiplied by: exact, and different for neighbours.
+fn factor(i: usize) -> f64 {
+    [1.0, -0.5, 0.25, -1.0, 2.0][i % 5]
+}
+
+/// `LINES` multiples of a line as columns (`axis` 0) or rows.
+fn multiples(line: &[Complex64], axis: usize) -> Array {
+    let n = line.len();
+    let data = if axis == 0 {
+        line.iter().flat_map(|z| (0..LINES).map(move |i| z * factor(i))).collect()
+    } else {
+        (0..LINES).flat_map(|i| line.iter().map(move |z| z * factor(i))).collect()
+    };
+    Array { shape: if axis == 0 { vec![n, LINES] } else { vec![LINES, n] }, data }
+}
+
+/// Every kind, along the first axis and along the last, of many lines at once.
+fn side_by_side(device: &Device, signal: &Signal, dtype: DType) -> Outcome {
+    let n = signal.n();
+    let bins = n / 2 + 1;
+    if signal.bins.len() < n {
+        return Ok(());
+    }
+    let real: Vec<Complex64> = signal.x.iter().map(|z| Complex64::from(z.re)).collect();
+    let mirrored = |k: usize| signal.forward[(n - k) % n].conj();
+    let half: Vec<Complex64> = (0..bins).map(|k| (signal.forward[k] + mirrored(k)) / 2.0).collect();
+    let mut hermitian: Vec<Complex64> =
+        (0..bins).map(|k| (signal.x[k] + signal.x[(n - k) % n].conj()) / 2.0).collect();
+    hermitian[0].im = 777.0;
+    let back: Vec<Complex64> = signal.inverse.iter().map(|z| Complex64::from(z.re)).collect();
+    let ways: [(FftKind, _, &[Complex64], &[Complex64]); 4] = [
+        (FftKind::C2C, Forward, &signal.x, &signal.forward),
+        (FftKind::C2C, Inverse, &signal.x, &signal.inverse),
+        (FftKind::R2C, Forward, &real, &half),
+        (FftKind::C2R, Inverse, &hermitian, &back),
+    ];
+    for (kind, direction, x, want) in ways {
+        let source = if kind == FftKind::R2C { dtype.to_real() } else { dtype };
+        for axis in [0, 1] {
+            let x = multiples(x, axis).to(device, source)?;
+            let got = x.fft_primitive(spec(kind, direction, axis, n, 1.0))?;
+            let what = format!("{kind:?} {direction:?} of {LINES} lines along axis {axis}, n = {n}");
+            close_l2(what, &got, &multiples(want, axis), bound(dtype, n))?;
+        }
+    }
+    Ok(())
+}
+
 fn every_length(device: &Device, dtype: DType, check: fn(&Device, &Signal, DType) -> Outcome) -> Outcome {
     static SIGNALS: OnceLock<Vec<Signal>> = OnceLock::new();
     for signal in SIGNALS.get_or_init(|| (1..=1024).map(Signal::naive).collect()) {
@@ -179,9 +236,20 @@ const BOUNDARIES: &[usize] = &[
     251 * 257,
 ];
 
-fn boundaries(device: &Device, dtype: DType) -> Outcome {
+/// The signals of [`BOUNDARIES`].
+fn boundary_signals() -> &'static [Signal] {
     static SIGNALS: OnceLock<Vec<Signal>> = OnceLock::new();
-    for signal in SIGNALS.get_or_init(|| BOUNDARIES.iter().copied().map(Signal::long).collect()) {
+    SIGNALS.get_or_init(|| BOUNDARIES.iter().copied().map(Signal::long).collect())
+}
+
+fn boundaries_side_by_side(device: &Device, dtype: DType) -> Outcome {
+    // Those of which all bins are known; longer ones would take long.
+    let known = boundary_signals().iter().filter(|s| s.bins.len() == s.n() && s.n() <= 20_000);
+    known.into_iter().try_for_each(|signal| side_by_side(device, signal, dtype))
+}
+
+fn boundaries(device: &Device, dtype: DType) -> Outcome {
+    for signal in boundary_signals() {
         c2c(device, signal, dtype)?;
         r2c(device, signal, dtype).map_err(|f| f.within("R2C"))?;
         c2r(device, signal, dtype).map_err(|f| f.within("C2R"))?;
