@@ -236,17 +236,40 @@ impl<T: Precision> LanePlan<T> {
     /// # Safety
     /// As [`complex`](Self::complex).
     pub(super) unsafe fn all_but_last(&self, scratch: *mut T, first: Option<(Code<T>, Lines<T>)>) {
-        match self.stages.len() {
-            0 => {}
-            // SAFETY: promised by the caller.
-            1 => unsafe { self.first(scratch, 0, 1, first) },
-            // SAFETY: promised by the caller.
-            stages => unsafe {
-                let last = &self.stages[stages - 1];
-                for part in 0..last.radix {
-                    self.block(stages - 2, scratch, part, first);
+        // SAFETY: promised by the caller.
+        unsafe {
+            match self.stages.len() {
+                0 => {}
+                1 => self.first(scratch, 0, 1, first),
+                stages if self.n <= self.resident => self.passes(stages - 2, scratch, 0, self.n, first),
+                stages => {
+                    for part in 0..self.stages[stages - 1].radix {
+                        self.block(stages - 2, scratch, part, first);
+                    }
                 }
-            },
+            }
+        }
+    }
+
+    /// The passes up to `stage` of `points` points from point `from` on, which lie at `own`.
+    ///
+    /// # Safety
+    /// As [`complex`](Self::complex).
+    unsafe fn passes(
+        &self,
+        stage: usize,
+        own: *mut T,
+        from: usize,
+        points: usize,
+        first: Option<(Code<T>, Lines<T>)>,
+    ) {
+        let radix = self.stages[0].radix;
+        // SAFETY: promised by the caller.
+        unsafe {
+            self.first(own, from / radix, points / radix, first);
+            for pass in 1..=stage {
+                self.combine(pass, own, points / (self.stages[pass].radix * self.stages[pass].leg));
+            }
         }
     }
 
@@ -260,16 +283,8 @@ impl<T: Precision> LanePlan<T> {
         // SAFETY: promised by the caller; the block lies in scratch.
         unsafe {
             let own = scratch.add(index * points * 2 * self.lanes);
-            if stage == 0 {
-                return self.first(own, index, 1, first);
-            }
-            if points <= self.resident {
-                let radix = self.stages[0].radix;
-                self.first(own, index * points / radix, points / radix, first);
-                for pass in 1..=stage {
-                    self.combine(pass, own, points / (self.stages[pass].radix * self.stages[pass].leg));
-                }
-                return;
+            if stage == 0 || points <= self.resident {
+                return self.passes(stage, own, index * points, points, first);
             }
             for part in 0..radix {
                 self.block(stage - 1, scratch, index * radix + part, first);
