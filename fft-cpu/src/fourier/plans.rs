@@ -9,7 +9,7 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
 use super::circular::Circular;
-use super::half_length::HalfLength;
+use super::half_length::{HalfLength, InverseHalfLength};
 use super::lanes::{LanePlan, OnLanes, RealLanePlan};
 use crate::simd::machine;
 
@@ -26,6 +26,7 @@ pub(crate) struct PlansOf<T: FftNum> {
     complex: HashMap<(usize, Direction), Arc<dyn Fft<T>>>,
     forward: HashMap<usize, Arc<dyn RealToComplex<T>>>,
     half: HashMap<usize, Arc<HalfLength<T>>>,
+    inverse_half: HashMap<usize, Arc<InverseHalfLength<T>>>,
     circular: HashMap<usize, Arc<Circular<T>>>,
     inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
     lanes: HashMap<usize, Arc<LanePlan<T>>>,
@@ -40,6 +41,7 @@ impl<T: FftNum> Default for PlansOf<T> {
             complex: HashMap::new(),
             forward: HashMap::new(),
             half: HashMap::new(),
+            inverse_half: HashMap::new(),
             circular: HashMap::new(),
             inverse: HashMap::new(),
             lanes: HashMap::new(),
@@ -52,7 +54,8 @@ impl<T: FftNum> Default for PlansOf<T> {
 
 impl<T: FftNum> std::fmt::Debug for PlansOf<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let real = self.forward.len() + self.half.len() + self.inverse.len();
+        let halves = self.half.len() + self.inverse_half.len();
+        let real = self.forward.len() + self.inverse.len() + halves;
         let counts = (self.complex.len(), real, self.lanes.len() + self.real_lanes.len());
         f.debug_tuple("PlansOf").field(&counts).finish()
     }
@@ -166,6 +169,19 @@ impl Plans {
                 let inverse = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
                 let plan = Arc::new(Circular::new(forward, inverse, half));
                 plans.circular.insert(n, Arc::clone(&plan));
+                plan
+            },
+        )
+    }
+
+    /// The plan of a transform to real output of even length that leaves its input as it is.
+    pub(super) fn inverse_half_length<T: Precision>(&self, n: usize) -> Arc<InverseHalfLength<T>> {
+        self.with(
+            |plans| plans.inverse_half.get(&n).cloned(),
+            |plans| {
+                let half = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
+                let plan = Arc::new(InverseHalfLength::new(half));
+                plans.inverse_half.insert(n, Arc::clone(&plan));
                 plan
             },
         )
