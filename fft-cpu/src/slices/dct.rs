@@ -82,9 +82,7 @@ impl<T: Scalar> DctPlan<T> {
     ) -> Result<()> {
         lines_of(op, "data", data.len(), self.n)?;
         let scale = norm.scale(direction, DctSpec::period(self.wave, self.kind, self.n));
-        let len = plan.scratch_len();
-        T::with_scratch(len.div_ceil(2), |scratch| {
-            let scratch: &mut [T] = &mut bytemuck::cast_slice_mut(scratch)[..len];
+        T::with_scratch(plan.scratch_len(), |scratch| {
             for line in data.chunks_exact_mut(self.n) {
                 plan.process(line, scratch, scale, norm == Norm::Ortho);
             }

@@ -1,11 +1,15 @@
-//! Cosine and sine transforms by the plans of rustdct, line by line in place.
+//! Cosine and sine transforms line by line in place: of short lines by the plans of rustdct, of others through Fourier transforms.
+
+mod fourier;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fft_core::{DType, DctSpec, DctType, Result, Tensor, Wave, compose};
+use fft_core::{Complex, DType, DctSpec, DctType, Result, Tensor, Wave, compose};
+use realfft::RealFftPlanner;
 use rustdct::{Dct1, DctNum, DctPlanner, Dst1, TransformType2And3, TransformType4};
+use rustfft::FftPlanner;
 
 use crate::memory::{BlockPool, SharedMut, elements_mut};
 use crate::threads::Threads;
@@ -13,8 +17,8 @@ use crate::threads::Threads;
 const OP: &str = "dct";
 /// Bytes of lines in a task.
 const TASK: usize = 1 << 16;
-/// Lines of type I up to so many points are added up by the plans without a transform.
-const SUMMED: usize = 16;
+/// Lines of up to so many points are left to rustdct, which adds them up or has plans without loops.
+const SHORT: usize = 16;
 
 /// The plan of one wave, type and length.
 pub(crate) struct Plan<T> {
@@ -29,6 +33,9 @@ enum Algorithm<T> {
     SineOne(Arc<dyn Dst1<T>>),
     TwoAndThree(Arc<dyn TransformType2And3<T>>),
     Four(Arc<dyn TransformType4<T>>),
+    LongTwo(fourier::Two<T>),
+    LongThree(fourier::Three<T>),
+    LongFour(fourier::Four<T>),
 }
 
 /// A precision that has plans.
@@ -69,11 +76,18 @@ pub struct Plans {
 pub struct PlansOf<T: DctNum> {
     plans: HashMap<(Wave, DctType, usize), Arc<Plan<T>>>,
     planner: DctPlanner<T>,
+    real: RealFftPlanner<T>,
+    complex: FftPlanner<T>,
 }
 
 impl<T: DctNum> Default for PlansOf<T> {
     fn default() -> Self {
-        Self { plans: HashMap::new(), planner: DctPlanner::new() }
+        Self {
+            plans: HashMap::new(),
+            planner: DctPlanner::new(),
+            real: RealFftPlanner::new(),
+            complex: FftPlanner::new(),
+        }
     }
 }
 
@@ -93,12 +107,17 @@ impl Plans {
     pub(crate) fn plan<T: Precision>(&self, wave: Wave, kind: DctType, n: usize) -> Arc<Plan<T>> {
         // Plans are inserted whole, so a panic elsewhere leaves the map usable.
         let mut of = T::of(self).lock().unwrap_or_else(PoisonError::into_inner);
-        let PlansOf { plans, planner } = &mut *of;
+        let PlansOf { plans, planner, real, complex } = &mut *of;
         let plan = plans.entry((wave, kind, n)).or_insert_with(|| {
             self.created.fetch_add(1, Relaxed);
             let algorithm = match (wave, kind) {
                 (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
                 (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
+                (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(real, n)),
+                (_, DctType::III) if n > SHORT => Algorithm::LongThree(fourier::Three::new(real, n)),
+                (_, DctType::IV) if n > SHORT && n.is_multiple_of(2) => {
+                    Algorithm::LongFour(fourier::Four::new(complex, n))
+                }
                 (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.plan_dct2(n)),
                 (_, DctType::IV) => Algorithm::Four(planner.plan_dct4(n)),
             };
@@ -109,18 +128,22 @@ impl Plans {
 }
 
 impl<T: Precision> Plan<T> {
-    /// Numbers of scratch.
+    /// Complex numbers of scratch.
     pub(crate) fn scratch_len(&self) -> usize {
-        match &self.algorithm {
+        let numbers = match &self.algorithm {
             Algorithm::CosineOne(plan) => plan.get_scratch_len(),
             Algorithm::SineOne(plan) => plan.get_scratch_len(),
             Algorithm::TwoAndThree(plan) => plan.get_scratch_len(),
             Algorithm::Four(plan) => plan.get_scratch_len(),
-        }
+            Algorithm::LongTwo(plan) => return plan.scratch_len(),
+            Algorithm::LongThree(plan) => return plan.scratch_len(),
+            Algorithm::LongFour(plan) => return plan.scratch_len(),
+        };
+        numbers.div_ceil(2)
     }
 
     /// Transforms a line of the plan's length; see [`DctSpec`] for the factor and the orthogonal form.
-    pub(crate) fn process(&self, line: &mut [T], scratch: &mut [T], scale: f64, orthogonal: bool) {
+    pub(crate) fn process(&self, line: &mut [T], scratch: &mut [Complex<T>], scale: f64, orthogonal: bool) {
         use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
         let last = self.n - 1;
         // Which ends weigh in the orthogonal form.
@@ -134,6 +157,27 @@ impl<T: Precision> Plan<T> {
         if self.kind != DctType::II {
             ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(SQRT_2));
         }
+        // The plans compute half of what SciPy defines, but for one.
+        let mut gain = 2.0;
+        let complex = &mut scratch[..self.scratch_len()];
+        match &self.algorithm {
+            Algorithm::LongTwo(plan) => plan.process(line, complex, self.wave),
+            Algorithm::LongThree(plan) => {
+                gain = 1.0;
+                plan.process(line, complex, self.wave);
+            }
+            Algorithm::LongFour(plan) => plan.process(line, complex, self.wave),
+            _ => self.process_short(line, bytemuck::cast_slice_mut(complex)),
+        }
+        let factor = T::nearest(gain * scale);
+        line.iter_mut().for_each(|y| *y = *y * factor);
+        if self.kind != DctType::III {
+            ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(FRAC_1_SQRT_2));
+        }
+    }
+
+    /// By rustdct: half of what SciPy defines.
+    fn process_short(&self, line: &mut [T], scratch: &mut [T]) {
         match (&self.algorithm, self.wave, self.kind) {
             (Algorithm::CosineOne(plan), ..) => plan.process_dct1_with_scratch(line, scratch),
             (Algorithm::SineOne(plan), ..) => {
@@ -151,12 +195,8 @@ impl<T: Precision> Plan<T> {
             (Algorithm::TwoAndThree(plan), Wave::Sine, _) => plan.process_dst3_with_scratch(line, scratch),
             (Algorithm::Four(plan), Wave::Cosine, _) => plan.process_dct4_with_scratch(line, scratch),
             (Algorithm::Four(plan), Wave::Sine, _) => plan.process_dst4_with_scratch(line, scratch),
-        }
-        // The plans compute half of what SciPy defines.
-        let factor = T::nearest(2.0 * scale);
-        line.iter_mut().for_each(|y| *y = *y * factor);
-        if self.kind != DctType::III {
-            ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(FRAC_1_SQRT_2));
+            // Not short.
+            (Algorithm::LongTwo(_) | Algorithm::LongThree(_) | Algorithm::LongFour(_), ..) => {}
         }
     }
 }
@@ -169,9 +209,8 @@ pub(crate) fn dct(
     x: &Tensor,
     spec: DctSpec,
 ) -> Result<Tensor> {
-    // Type I: the plans run a complex transform of the extended signal, the composition a real one in half the time; short lines are
-    // sums either way.
-    if spec.kind == DctType::I && x.shape()[spec.axis] > SUMMED {
+    // Type I: rustdct runs a complex transform of the extended signal, the composition a real one in half the time.
+    if spec.kind == DctType::I && x.shape()[spec.axis] > SHORT {
         return compose::dct(x, spec);
     }
     match x.dtype() {
@@ -203,8 +242,8 @@ fn lines<T: Precision>(
         let team = threads.team(tasks, all.len().saturating_mul(4));
         // Parts of different workers start at different cache lines.
         let each = plan.scratch_len().next_multiple_of(16);
-        let mut block = pool.scratch(team.workers() * each * size_of::<T>())?;
-        let (scratch, all) = (SharedMut::new(block.as_mut::<T>()), SharedMut::new(all));
+        let mut block = pool.scratch(team.workers() * each * size_of::<Complex<T>>())?;
+        let (scratch, all) = (SharedMut::new(block.as_mut::<Complex<T>>()), SharedMut::new(all));
         team.run(tasks, |task, worker| {
             // SAFETY: a worker runs one task at a time, and each has its own part.
             let scratch = unsafe { scratch.slice(worker * each, each) };
