@@ -98,6 +98,10 @@ impl ConvPlan {
     /// computed, or is used so often that it does not count.
     pub fn new(geometry: &ConvGeometry, dtype: DType, costs: &ConvCosts, spectrum_cached: bool) -> Self {
         let direct = costs.seconds(&geometry.direct_steps(), dtype);
+        // What takes no longer than tiles at their best needs no look at tiles.
+        if direct <= costs.seconds(&least_steps(geometry, costs), dtype) {
+            return Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Direct, direct);
+        }
         match best_tile(geometry, dtype, costs, spectrum_cached) {
             Some((tile, seconds)) if seconds < direct => {
                 Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Fft { tile }, seconds)
@@ -223,6 +227,27 @@ fn best_tile(
     best
 }
 
+/// No tiles take less than these steps: their points are at least the outputs, and a tile is at least as long as the kernel reaches.
+fn least_steps(g: &ConvGeometry, costs: &ConvCosts) -> ConvSteps {
+    let product = |length: fn(&ConvGeometry, usize) -> usize| -> f64 {
+        (0..g.axes()).map(|axis| length(g, axis) as f64).product()
+    };
+    let points = (g.batch * g.groups) as f64 * product(ConvGeometry::dense_output);
+    let (inputs, outputs) = (g.channels_in as f64, g.channels_out as f64);
+    let work = points * (inputs + outputs) * product(ConvGeometry::reach).log2().max(1.0);
+    let near = costs.nanoseconds.fft_near <= costs.nanoseconds.fft_far;
+    // A half spectrum.
+    let products = points / 2.0 * inputs * outputs;
+    ConvSteps {
+        fft_call: 1.0,
+        fft_near: if near { work } else { 0.0 },
+        fft_far: if near { 0.0 } else { work },
+        fft_product: if g.is_depthwise() { 0.0 } else { products },
+        fft_pointwise: if g.is_depthwise() { products } else { 0.0 },
+        ..Default::default()
+    }
+}
+
 /// One tile that covers every axis.
 fn whole(g: &ConvGeometry) -> Dims {
     (0..g.axes()).map(|a| lengths(g, a)[0]).collect()
@@ -298,6 +323,23 @@ mod tests {
                 count += 1;
             });
             assert!(count <= 1000, "{count} tiles to consider");
+        }
+    }
+
+    #[test]
+    fn no_tiles_beat_the_bound() {
+        let costs = ConvCosts::GENERIC;
+        for (x, w) in [
+            (vec![1, 1, 1], vec![1, 1, 1]),
+            (vec![2, 3, 1000], vec![4, 3, 31]),
+            (vec![3, 1, 300, 7], vec![1, 1, 31, 7]),
+            (vec![1, 2, 30, 40, 50], vec![2, 2, 3, 9, 1]),
+        ] {
+            let g = geometry(&x, &w, &ConvSpec::new(x.len() - 2));
+            let bound = costs.seconds(&least_steps(&g, &costs), DType::F32);
+            for candidate in &ConvPlan::new(&g, DType::F32, &costs, true).candidates()[1..] {
+                assert!(bound > 0.0 && bound <= candidate.seconds, "{candidate} of {g:?}");
+            }
         }
     }
 
