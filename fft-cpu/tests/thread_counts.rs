@@ -30,6 +30,7 @@ type Work = fn(&Device) -> Result<Tensor>;
 /// One of each operation that splits its work, large enough to be split.
 const WORKS: &[(&str, Work)] = &[
     ("rfftn", |d| noise(d, &[7, 130, 260])?.rfftn(&[0, 1, 2], None, Norm::Ortho)),
+    ("rfftn by planes", |d| noise(d, &[40, 130, 128])?.rfftn(&[0, 1, 2], None, Norm::Ortho)),
     ("irfftn", |d| {
         let x = noise(d, &[7, 130, 131])?;
         x.complex(&x.exp()?)?.irfftn(&[0, 1, 2], None, Norm::Backward)

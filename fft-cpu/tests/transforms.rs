@@ -115,3 +115,39 @@ fn what_is_not_finite_passes_through() {
     assert!(s[..5].iter().all(|z| z.re.is_nan() || z.im.is_nan()));
     assert!(s[5..].iter().all(|z| z.re.is_finite() && z.im.is_finite()));
 }
+
+#[test]
+fn planes_are_transformed_like_one_axis_after_the_other() {
+    for threads in [1, 2] {
+        let device = cpu(threads);
+        // More than two megabytes of planes, small ones, with the contiguous axis among them or not.
+        for (shape, axes) in [
+            ([20, 120, 130], &[0usize, 1, 2][..]),
+            ([20, 120, 130], &[1, 2]),
+            ([120, 20, 130], &[0, 2]),
+            ([120, 130, 20], &[0, 1]),
+        ] {
+            let data: Vec<f32> = noise(shape.iter().product(), 7).iter().map(|&x| x as f32).collect();
+            let re = Tensor::from_slice(&device, &data, &shape).unwrap();
+            let x = re.complex(&re.step(0, -1).unwrap()).unwrap();
+            let turned = x.permute(&[2, 0, 1]).unwrap().contiguous().unwrap().permute(&[1, 2, 0]).unwrap();
+            let last = axes.len() - 1;
+            // Either way errs by as much as its axes do.
+            let bits: f64 = axes.iter().map(|&a| (shape[a] as f64).log2()).sum();
+            let limit = 2.0 * f64::from(f32::EPSILON) * bits;
+            let one_by_one = |first: Tensor| {
+                axes[..last].iter().rev().fold(first, |x, &a| x.fft(a, None, Norm::Ortho).unwrap())
+            };
+            let want =
+                one_by_one(x.fft(axes[last], None, Norm::Ortho).unwrap()).to_vec::<Complex32>().unwrap();
+            for x in [&x, &turned] {
+                let got = x.fftn(axes, None, Norm::Ortho).unwrap().to_vec::<Complex32>().unwrap();
+                assert!(relative(&wide(&got), &wide(&want)) <= limit, "C2C {shape:?} {axes:?}");
+            }
+            let want =
+                one_by_one(re.rfft(axes[last], None, Norm::Ortho).unwrap()).to_vec::<Complex32>().unwrap();
+            let got = re.rfftn(axes, None, Norm::Ortho).unwrap().to_vec::<Complex32>().unwrap();
+            assert!(relative(&wide(&got), &wide(&want)) <= limit, "R2C {shape:?} {axes:?}");
+        }
+    }
+}

@@ -20,11 +20,11 @@ pub(super) struct Group {
     pub(super) lines: usize,
 }
 
-/// The numbers of a source, which may also be those of the destination. Tasks read lines that no other task writes.
+/// The numbers of a source or a destination, which may be the same. Tasks read and write lines that no other task writes.
 #[derive(Debug)]
-pub(super) struct Source<T>(*mut T);
+pub(super) struct Numbers<T>(*mut T);
 
-impl<T> Source<T> {
+impl<T> Numbers<T> {
     /// The numbers from an address on. They are only read through it where they are not the destination's.
     pub(super) fn new(start: *const T) -> Self {
         Self(start.cast_mut())
@@ -37,25 +37,32 @@ impl<T> Source<T> {
     }
 }
 
-impl<T> Clone for Source<T> {
+impl<T> Numbers<num_complex::Complex<T>> {
+    /// The real numbers that they are made of.
+    pub(super) fn real(self) -> Numbers<T> {
+        Numbers(self.0.cast())
+    }
+}
+
+impl<T> Clone for Numbers<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Source<T> {}
+impl<T> Copy for Numbers<T> {}
 
 // SAFETY: what is read through it is read in unsafe blocks that promise what the documentation says.
-unsafe impl<T: Send + Sync> Send for Source<T> {}
+unsafe impl<T: Send + Sync> Send for Numbers<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Source<T> {}
+unsafe impl<T: Send + Sync> Sync for Numbers<T> {}
 
 /// Copies `have` points of each line to `scratch`, one line every `pitch` elements.
 ///
 /// # Safety
 /// The group's points lie within `src`.
 pub(super) unsafe fn gather<T: Copy>(
-    src: Source<T>,
+    src: Numbers<T>,
     group: Group,
     have: usize,
     scratch: &mut [T],

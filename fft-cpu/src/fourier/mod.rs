@@ -5,6 +5,7 @@ mod half_length;
 pub(crate) mod lanes;
 mod lines;
 mod nd;
+mod planes;
 mod plans;
 mod tiles;
 mod transform;

@@ -2,6 +2,7 @@
 
 use fft_core::{DType, FftKind, FftSpec, Result, Tensor, ViewMut, compose};
 
+use super::planes::{are_planes, two_axes};
 use super::transform::{Context, fft, fft_in_place};
 
 /// See `SpectralBackend::fft_nd`.
@@ -27,7 +28,16 @@ pub(crate) fn fft_nd(context: Context<'_>, specs: &[FftSpec], x: &Tensor) -> Res
     shape[first.axis] = if first.kind == FftKind::R2C { first.n / 2 + 1 } else { first.n };
     let dtype = if first.kind == FftKind::R2C { x.dtype().to_complex() } else { x.dtype() };
     let out = Tensor::build(x.device(), "fft", &shape, dtype, |mut dst| {
-        fft(context, *first, x.view(), again(&mut dst))?;
+        let rest = match rest.split_first() {
+            Some((&second, others)) if are_planes(*first, second, dst.layout, dst.dtype) => {
+                two_axes(context, *first, second, x.view(), again(&mut dst))?;
+                others
+            }
+            _ => {
+                fft(context, *first, x.view(), again(&mut dst))?;
+                rest
+            }
+        };
         rest.iter().try_for_each(|&spec| fft_in_place(context, spec, again(&mut dst)))
     })?;
     last.iter().try_fold(out, |out, &spec| out.fft_primitive(spec))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fft_core::{Direction, FftKind, Result};
 
 use super::lanes::{LanePlan, Lines, RealLanePlan, is_planned};
-use super::lines::Source;
+use super::lines::Numbers;
 use super::plans::Precision;
 use super::transform::Job;
 use crate::memory::SharedMut;
@@ -38,12 +38,12 @@ impl Job<'_> {
             && is_planned(points)
     }
 
-    /// Transforms on lanes, from `source` to `dst`, which may be the same numbers.
+    /// Transforms on lanes, from `source` to `target`, which may be the same numbers.
     ///
     /// # Safety
-    /// The lines of the source lie within the numbers of `source`, those of the destination within `dst`; if some numbers are in both, each line is
+    /// The lines of the source lie within the numbers of `source`, those of the destination within `target`, and no one else touches them; if some numbers are in both, each line is
     /// where it is in both.
-    pub(super) unsafe fn tiles<T: Precision>(&self, source: Source<T>, dst: SharedMut<'_, T>) -> Result<()> {
+    pub(super) unsafe fn tiles<T: Precision>(&self, source: Numbers<T>, target: Numbers<T>) -> Result<()> {
         let (n, have, scale) = (self.spec.n, self.have, T::nearest(self.spec.scale));
         let plans = self.context.plans;
         let (plan, lanes, scratch) = match self.spec.kind {
@@ -83,7 +83,7 @@ impl Job<'_> {
                 for from in (0..count).step_by(lanes) {
                     let (i, now) = (from as isize, (count - from).min(lanes));
                     let a = source.at((s + i * across_src) * unit(src_is_real));
-                    let b = dst.as_ptr().wrapping_offset((d + i * across_dst) * unit(dst_is_real));
+                    let b = target.at((d + i * across_dst) * unit(dst_is_real));
                     let a = lines(a, across_src, along_src, src_is_real, now);
                     let b = lines(b, across_dst, along_dst, dst_is_real, now);
                     let stream = stream && is_aligned(&b);

@@ -6,7 +6,7 @@ use fft_core::{Complex, DType, Error, FftKind, FftSpec, Result, View, ViewMut};
 use realfft::{ComplexToReal, RealToComplex};
 use rustfft::Fft;
 
-use super::lines::{GROUP, Group, Source, gather, scatter};
+use super::lines::{GROUP, Group, Numbers, gather, scatter};
 use super::plans::{Plans, Precision, scale, scale_real};
 use crate::memory::{BlockPool, SharedMut, elements, elements_mut};
 use crate::threads::Threads;
@@ -66,8 +66,10 @@ pub(super) fn fft_in_place(context: Context<'_>, spec: FftSpec, mut x: ViewMut<'
     let walk = Walk::from_axes(lines, [layout.offset() as isize; 2]);
     let job = Job { context, spec, have: spec.n, walk, along: [layout.strides()[spec.axis]; 2] };
     match x.dtype {
-        DType::C64 => job.in_place(elements_mut::<Complex<f32>>(OP, &mut x)?),
-        DType::C128 => job.in_place(elements_mut::<Complex<f64>>(OP, &mut x)?),
+        // SAFETY: positions of a checked layout.
+        DType::C64 => unsafe { job.in_place(SharedMut::new(elements_mut::<Complex<f32>>(OP, &mut x)?)) },
+        // SAFETY: as above.
+        DType::C128 => unsafe { job.in_place(SharedMut::new(elements_mut::<Complex<f64>>(OP, &mut x)?)) },
         dtype => Err(Error::DTypeMismatch { op: OP, lhs: dtype, rhs: DType::C64 }),
     }
 }
@@ -137,15 +139,27 @@ impl Job<'_> {
     }
 
     fn complex<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
-        let (n, have) = (self.spec.n, self.have);
         let input = elements::<Complex<T>>(OP, &src)?;
-        let output = elements_mut::<Complex<T>>(OP, &mut dst)?;
+        let output = SharedMut::new(elements_mut::<Complex<T>>(OP, &mut dst)?);
+        // SAFETY: positions of checked layouts in two buffers.
+        unsafe { self.complex_lines(input, output) }
+    }
+
+    /// Complex lines out of place.
+    ///
+    /// # Safety
+    /// The lines lie within the numbers of `input` and `output`, and no one else touches those of `output`.
+    pub(super) unsafe fn complex_lines<T: Precision>(
+        &self,
+        input: &[Complex<T>],
+        output: SharedMut<'_, Complex<T>>,
+    ) -> Result<()> {
+        let (n, have) = (self.spec.n, self.have);
         if self.is_on_lanes::<T>() {
-            let output = SharedMut::new(bytemuck::cast_slice_mut(output));
-            // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles(Source::new(input.as_ptr().cast::<T>()), output) };
+            let (source, target) = (Numbers::new(input.as_ptr()), Numbers::new(output.as_ptr()));
+            // SAFETY: promised by the caller.
+            return unsafe { self.tiles::<T>(source.real(), target.real()) };
         }
-        let output = SharedMut::new(output);
         let plan: Arc<dyn Fft<T>> = self.context.plans.complex(n, self.spec.direction);
         let factor = T::nearest(self.spec.scale);
         let whole = plan.get_immutable_scratch_len();
@@ -172,7 +186,7 @@ impl Job<'_> {
             });
         }
         // SAFETY: positions of checked layouts in two buffers.
-        unsafe { self.complex_groups(&*plan, Source::new(input.as_ptr()), output) }
+        unsafe { self.complex_groups(&*plan, Numbers::new(input.as_ptr()), output) }
     }
 
     /// Complex lines of any layout, from `input` to `output`, which may be the same numbers.
@@ -183,7 +197,7 @@ impl Job<'_> {
     unsafe fn complex_groups<T: Precision>(
         &self,
         plan: &dyn Fft<T>,
-        input: Source<Complex<T>>,
+        input: Numbers<Complex<T>>,
         output: SharedMut<'_, Complex<T>>,
     ) -> Result<()> {
         let (n, have, factor) = (self.spec.n, self.have, T::nearest(self.spec.scale));
@@ -204,17 +218,20 @@ impl Job<'_> {
         })
     }
 
-    fn in_place<T: Precision>(&self, all: &mut [Complex<T>]) -> Result<()> {
+    /// Complex lines where they lie.
+    ///
+    /// # Safety
+    /// The lines lie within the numbers of `output`, and no one else touches them.
+    pub(super) unsafe fn in_place<T: Precision>(&self, output: SharedMut<'_, Complex<T>>) -> Result<()> {
         if self.is_on_lanes::<T>() {
-            let numbers = SharedMut::new(bytemuck::cast_slice_mut::<_, T>(all));
-            // SAFETY: positions of a checked layout; every line is transformed where it lies.
-            return unsafe { self.tiles(Source::new(numbers.as_ptr()), numbers) };
+            let numbers = Numbers::new(output.as_ptr()).real();
+            // SAFETY: promised by the caller.
+            return unsafe { self.tiles::<T>(numbers, numbers) };
         }
-        let output = SharedMut::new(all);
         let plan: Arc<dyn Fft<T>> = self.context.plans.complex(self.spec.n, self.spec.direction);
         if self.contiguous() != [true; 2] {
-            // SAFETY: as above.
-            return unsafe { self.complex_groups(&*plan, Source::new(output.as_ptr()), output) };
+            // SAFETY: promised by the caller.
+            return unsafe { self.complex_groups(&*plan, Numbers::new(output.as_ptr()), output) };
         }
         let (n, factor) = (self.spec.n, T::nearest(self.spec.scale));
         self.run(plan.get_inplace_scratch_len(), 1, |scratch, _, d| {
@@ -228,15 +245,27 @@ impl Job<'_> {
     }
 
     fn forward<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
-        let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         let input = elements::<T>(OP, &src)?;
-        let output = elements_mut::<Complex<T>>(OP, &mut dst)?;
+        let output = SharedMut::new(elements_mut::<Complex<T>>(OP, &mut dst)?);
+        // SAFETY: positions of checked layouts in two buffers.
+        unsafe { self.forward_lines(input, output) }
+    }
+
+    /// Real lines to their half spectra.
+    ///
+    /// # Safety
+    /// As [`complex_lines`](Self::complex_lines).
+    pub(super) unsafe fn forward_lines<T: Precision>(
+        &self,
+        input: &[T],
+        output: SharedMut<'_, Complex<T>>,
+    ) -> Result<()> {
+        let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         if self.is_on_lanes::<T>() {
-            let output = SharedMut::new(bytemuck::cast_slice_mut(output));
-            // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles(Source::new(input.as_ptr()), output) };
+            let target = Numbers::new(output.as_ptr()).real();
+            // SAFETY: promised by the caller.
+            return unsafe { self.tiles(Numbers::new(input.as_ptr()), target) };
         }
-        let output = SharedMut::new(output);
         let factor = T::nearest(self.spec.scale);
         if self.contiguous() == [true; 2] && n.is_multiple_of(2) && have == n {
             let plan = self.context.plans.half_length::<T>(n);
@@ -262,7 +291,7 @@ impl Job<'_> {
             let (spectra, scratch) = scratch.split_at_mut(lines_out * pitch_out);
             if !packed_src {
                 // SAFETY: positions of checked layouts.
-                unsafe { gather(Source::new(input.as_ptr()), s, have, reals, 2 * pitch_in) };
+                unsafe { gather(Numbers::new(input.as_ptr()), s, have, reals, 2 * pitch_in) };
             }
             for line in 0..s.lines {
                 let own = if packed_src { 0 } else { line * 2 * pitch_in };
@@ -292,12 +321,12 @@ impl Job<'_> {
     fn inverse<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
         let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         let input = elements::<Complex<T>>(OP, &src)?;
-        let output = elements_mut::<T>(OP, &mut dst)?;
+        let output = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
         if self.is_on_lanes::<T>() {
+            let (source, target) = (Numbers::new(input.as_ptr()).real(), Numbers::new(output.as_ptr()));
             // SAFETY: positions of checked layouts in two buffers.
-            return unsafe { self.tiles(Source::new(input.as_ptr().cast::<T>()), SharedMut::new(output)) };
+            return unsafe { self.tiles::<T>(source, target) };
         }
-        let output = SharedMut::new(output);
         let factor = T::nearest(self.spec.scale);
         if self.contiguous() == [true; 2] && n.is_multiple_of(2) && have == bins {
             let plan = self.context.plans.inverse_half_length::<T>(n);
@@ -323,7 +352,7 @@ impl Job<'_> {
             let reals: &mut [T] = bytemuck::cast_slice_mut(reals);
             if !packed_src {
                 // SAFETY: positions of checked layouts.
-                unsafe { gather(Source::new(input.as_ptr()), s, have, spectra, pitch_in) };
+                unsafe { gather(Numbers::new(input.as_ptr()), s, have, spectra, pitch_in) };
             }
             for line in 0..s.lines {
                 let own = if packed_src { 0 } else { line * pitch_in };

@@ -253,3 +253,26 @@ fn lanes_are_those_of_the_level() {
         }
     }
 }
+
+#[test]
+fn writing_past_the_caches_writes_the_same() {
+    for level in levels() {
+        for n in [16, 40, 64, 72] {
+            let plan = LanePlan::<f32>::new(n, level);
+            let signal = Random::new(n as u64).array(&[plan.lanes() * n], DType::C64).data;
+            let mut x: Vec<f32> = signal.iter().flat_map(|z| [z.re as f32, z.im as f32]).collect();
+            let mut scratch = vec![f32::NAN; plan.scratch_len(n)];
+            let across = (2 * n).next_multiple_of(16);
+            let results = [false, true].map(|stream| {
+                let mut store = vec![0f32; plan.lanes() * across + 16];
+                let from = store.as_ptr().align_offset(64);
+                let src = lines(&mut x, [2, 1, 2 * n], true, plan.lanes());
+                let dst = lines(&mut store[from..], [2, 1, across], true, plan.lanes());
+                // SAFETY: both have these lines, and those of `dst` begin at cache lines.
+                unsafe { plan.complex(&mut scratch, src, n, dst, n, false, 1.0, stream) };
+                store[from..from + plan.lanes() * across].to_vec()
+            });
+            assert!(results[0] == results[1] && results[0].iter().any(|&x| x != 0.0), "{level:?} n {n}");
+        }
+    }
+}
