@@ -1,6 +1,7 @@
 //! Convolution and correlation of sequences as in NumPy and SciPy. The convolutions of neural networks are another module's:
 //! see [`crate::convolution`].
 
+use crate::convolution::{ConvMethod, ConvSpec};
 use crate::frequencies::next_fast_len;
 use crate::layout::broadcast_shapes;
 use crate::{DType, Dims, Error, Norm, Result, Tensor};
@@ -24,13 +25,13 @@ enum Sums {
     Correlation,
 }
 
-/// Up to so many elements of the shorter sequence the sums are added up directly.
+/// Up to so many elements of the shorter of two batches of sequences, or complex sequences, the sums are added up directly.
 const SHORT: usize = 16;
 
 impl Tensor {
     /// `y[k] = sum_j self[j] other[k - j]` along the last axis; leading axes broadcast. As `numpy.convolve`, but of batches.
     ///
-    /// Long sequences are multiplied as spectra, whose rounding errors are relative to the largest sums, and where an element that is not
+    /// A single real line goes the way that the planner of convolutions chooses. Long sequences are multiplied as spectra, whose rounding errors are relative to the largest sums, and where an element that is not
     /// finite spreads over its line.
     ///
     /// ```
@@ -127,6 +128,12 @@ impl Tensor {
         };
         match *axes {
             [] => a.mul(&b),
+            [axis] if is_one_line(&b, axis) && is_real(&a) && !shape.contains(&0) => {
+                planned(op, &a, &b, axis, ranges[0])
+            }
+            [axis] if is_one_line(&a, axis) && is_real(&a) && !shape.contains(&0) => {
+                planned(op, &b, &a, axis, ranges[0])
+            }
             [axis] if a.shape()[axis].min(b.shape()[axis]) <= SHORT && !shape.contains(&0) => {
                 directly(op, &a, &b, axis, ranges[0])
             }
@@ -180,6 +187,42 @@ fn by_spectra(a: &Tensor, b: &Tensor, axes: &[usize], ranges: &[(usize, usize)])
         false => product.ifftn(axes, n, Norm::Backward)?,
     };
     axes.iter().zip(ranges).try_fold(whole, |y, (&axis, &(start, len))| y.narrow(axis, start, len))
+}
+
+fn is_real(x: &Tensor) -> bool {
+    !x.dtype().is_complex()
+}
+
+/// Whether all axes but one have length 1.
+fn is_one_line(x: &Tensor, axis: usize) -> bool {
+    x.len() == x.shape()[axis]
+}
+
+/// The convolution of lines along one axis with a single line: that of a neural network with one channel and the line reversed, computed
+/// in the way that its planner chooses.
+fn planned(
+    op: &'static str,
+    lines: &Tensor,
+    line: &Tensor,
+    axis: usize,
+    range: (usize, usize),
+) -> Result<Tensor> {
+    let last = lines.rank() - 1;
+    let lines = lines.transpose(axis, last)?;
+    let (n, m) = (lines.shape()[last], line.len());
+    let (start, len) = range;
+    // Sum k takes the elements k + 1 - m ..= k.
+    let before = (m - 1).saturating_sub(start);
+    let after = (start + len).saturating_sub(n);
+    let taken = len + m - 1 - before - after;
+    let x = lines.narrow(last, start + before + 1 - m, taken)?;
+    let x = x.reshape(&[x.len() / taken, 1, taken])?;
+    let kernel = line.flatten()?.step(0, -1)?.reshape(&[1, 1, m])?;
+    let spec = ConvSpec::new(1).padding_sides(&[[before, after]]);
+    let y = x.convolved(op, Some(1), &kernel, None, &spec, &ConvMethod::Auto)?;
+    let mut shape = Dims::from_slice(lines.shape());
+    shape[last] = len;
+    y.reshape(&shape)?.transpose(axis, last)
 }
 
 /// The convolution along one axis by a product of the longer sequence, seen as overlapping frames, with the shorter one.
