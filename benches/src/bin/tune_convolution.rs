@@ -15,7 +15,7 @@ use fft_cpu::CpuOptions;
 
 const STEPS: usize = ConvSteps::NAMES.len();
 /// Timings that would take longer are left out, by the model's own guess.
-const LONGEST: f64 = 0.25;
+const LONGEST: f64 = 0.05;
 /// Seconds for a timing.
 const EACH: f64 = 0.03;
 
@@ -132,7 +132,8 @@ fn measure(device: &Device, grid: &[ConvGeometry], costs: &ConvCosts) -> Result<
     Ok(samples)
 }
 
-/// `c >= 0` for which `sum (features . c / nanoseconds - 1)^2` is least, by descent along one coordinate at a time.
+/// `c >= 0` for which `sum (p - t)^2 / (p t)` is least, with `p` the predicted and `t` the measured time: an error that is the same for twice
+/// as long as for half as long. Least squares with weights from the predictions of the round before; and its root mean square.
 fn fit(samples: &[Sample], near_bytes: usize) -> ([f64; STEPS], f64) {
     let rows: Vec<[f64; STEPS]> = samples
         .iter()
@@ -142,18 +143,41 @@ fn fit(samples: &[Sample], near_bytes: usize) -> ([f64; STEPS], f64) {
         })
         .collect();
     let mut costs = [0.0; STEPS];
-    let mut residuals = vec![-1.0; rows.len()];
-    for _ in 0..20_000 {
+    let mut predicted = vec![1.0; rows.len()];
+    for _ in 0..30 {
+        let weighted: Vec<([f64; STEPS], f64)> = rows
+            .iter()
+            .zip(&predicted)
+            .map(|(row, p): (_, &f64)| {
+                let weight = p.clamp(0.05, 20.0).powf(-0.5);
+                (row.map(|f| f * weight), weight)
+            })
+            .collect();
+        costs = least_squares(&weighted, costs);
+        for (p, row) in predicted.iter_mut().zip(&rows) {
+            *p = row.iter().zip(costs).map(|(f, c)| f * c).sum();
+        }
+    }
+    let error: f64 = predicted.iter().map(|p| p.max(1e-3).ln().powi(2)).sum();
+    (costs, (error / rows.len() as f64).sqrt())
+}
+
+/// `c >= 0` for which `sum (row . c - want)^2` is least, by descent along one coordinate at a time.
+fn least_squares(rows: &[([f64; STEPS], f64)], mut costs: [f64; STEPS]) -> [f64; STEPS] {
+    let dot =
+        |row: &[f64; STEPS], costs: &[f64; STEPS]| -> f64 { row.iter().zip(costs).map(|(f, c)| f * c).sum() };
+    let mut residuals: Vec<f64> = rows.iter().map(|(row, want)| dot(row, &costs) - want).collect();
+    for _ in 0..2000 {
         let mut largest: f64 = 0.0;
         for i in 0..STEPS {
-            let square: f64 = rows.iter().map(|r| r[i] * r[i]).sum();
+            let square: f64 = rows.iter().map(|(r, _)| r[i] * r[i]).sum();
             if square == 0.0 {
                 continue;
             }
-            let slope: f64 = rows.iter().zip(&residuals).map(|(r, e)| r[i] * e).sum();
+            let slope: f64 = rows.iter().zip(&residuals).map(|((r, _), e)| r[i] * e).sum();
             let next = (costs[i] - slope / square).max(0.0);
             let change = next - costs[i];
-            for (row, residual) in rows.iter().zip(&mut residuals) {
+            for ((row, _), residual) in rows.iter().zip(&mut residuals) {
                 *residual += row[i] * change;
             }
             largest = largest.max(change.abs() * square.sqrt());
@@ -163,8 +187,7 @@ fn fit(samples: &[Sample], near_bytes: usize) -> ([f64; STEPS], f64) {
             break;
         }
     }
-    let error = (residuals.iter().map(|e| e * e).sum::<f64>() / rows.len() as f64).sqrt();
-    (costs, error)
+    costs
 }
 
 /// How many times as long things take in `F64`: the geometric mean over a few sizes, both ways.
@@ -224,8 +247,8 @@ fn source(costs: &ConvCosts, error: f64, samples: usize) -> String {
     let _ = writeln!(out, "use std::borrow::Cow;\n\nuse fft_core::convolution::{{ConvCosts, ConvSteps}};\n");
     let _ = writeln!(
         out,
-        "/// Fitted to {samples} timings with a relative error of {:.0}% (root mean square).",
-        100.0 * error
+        "/// Fitted to {samples} timings with a logarithmic error of {:.2} (root mean square).",
+        error
     );
     let _ = writeln!(out, "pub(super) const COSTS: ConvCosts = ConvCosts {{");
     let _ = writeln!(out, "    machine: Cow::Borrowed({:?}),", costs.machine);
@@ -233,7 +256,7 @@ fn source(costs: &ConvCosts, error: f64, samples: usize) -> String {
     let _ = writeln!(out, "    double: {:.2},", costs.double);
     let _ = writeln!(out, "    nanoseconds: ConvSteps {{");
     for (name, value) in ConvSteps::NAMES.iter().zip(costs.nanoseconds.to_array()) {
-        let _ = writeln!(out, "        {name}: {value:?},");
+        let _ = writeln!(out, "        {name}: {value:.4},");
     }
     let _ = writeln!(out, "    }},\n}};");
     out
@@ -271,7 +294,7 @@ fn report(samples: &[Sample], costs: &ConvCosts) {
     println!("\n{within} of {sizes} choices within 1.3 of the best timed; the worst {worst:.2}.");
 }
 
-/// Steps that no timing contains keep the generic constants, and so do all whose sum of features is 0.
+/// The fitted costs, their logarithmic error, and the number of timings.
 fn tune() -> Result<(ConvCosts, f64, usize)> {
     let device = fft_cpu::device(CpuOptions { threads: Some(1), memory_limit: None })?;
     let grid = grid()?;
@@ -290,9 +313,9 @@ fn tune() -> Result<(ConvCosts, f64, usize)> {
             }
         }
         error = f64::INFINITY;
-        for near_bytes in [1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20] {
+        for near_bytes in [1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21] {
             let (fitted, now) = fit(&samples, near_bytes);
-            println!("tiles of up to {} KiB near: relative error {:.3}", near_bytes >> 10, now);
+            println!("tiles of up to {} KiB near: logarithmic error {:.3}", near_bytes >> 10, now);
             if now < error {
                 error = now;
                 costs.near_bytes = near_bytes;

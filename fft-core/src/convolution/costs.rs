@@ -71,7 +71,8 @@ impl ConvSteps {
 pub struct ConvCosts {
     /// The machine that they were measured on.
     pub machine: Cow<'static, str>,
-    /// The longest tile, in bytes of the points of one channel, whose transform counts as [`ConvSteps::fft_near`].
+    /// The longest tile whose transform counts as [`ConvSteps::fft_near`], in bytes of the points of all input channels of a group and of one
+    /// output channel.
     pub near_bytes: usize,
     /// How many times as long everything takes in `F64`.
     pub double: f64,
@@ -158,7 +159,8 @@ impl ConvGeometry {
         let kernels = if spectrum_cached { 0.0 } else { groups * inputs * outputs };
         let transforms = tiles * (inputs + outputs) + kernels;
         let work = transforms * points * points.log2().max(1.0);
-        let near = points * dtype.size() as f64 <= near_bytes as f64;
+        // A tile of each input channel and of an output channel are in use together.
+        let near = points * (inputs + 1.0) * dtype.size() as f64 <= near_bytes as f64;
         let products = tiles * inputs * outputs * bins;
         let depthwise = self.is_depthwise();
         ConvSteps {

@@ -71,11 +71,13 @@ fn conv_fft_of<T: Precision>(
     tile: &[usize],
 ) -> Result<Tensor> {
     let shape = Shape::new::<T>(g, tile);
-    let beside = shape.filter(|shape| g.axes() == 2 || tile[0] <= LONGEST && shape.is_full());
-    if let Some(shape) = beside {
+    // Else long lines, and those that are too few for the lanes, go one by one.
+    let one_by_one = lines::serves(g, tile);
+    let beside = |shape: &Shape| g.axes() == 2 || !one_by_one || tile[0] <= LONGEST && shape.is_full(g);
+    if let Some(shape) = shape.filter(beside) {
         return tiles::conv_fft::<T>(context, shape, x, spectrum, bias, g, tile);
     }
-    if lines::serves(g, tile) {
+    if one_by_one {
         return lines::conv_fft::<T>(context, x, spectrum, bias, g, tile[0]);
     }
     compose::conv_fft(x, spectrum, bias, g, tile)

@@ -61,9 +61,9 @@ impl Shape {
         (bytes <= MOST).then_some(Self { rows, points, bins, pitch, together, blocks, across, lines })
     }
 
-    /// How much of the lanes is used, as opposed to idle, in one axis.
-    pub(super) fn is_full(&self) -> bool {
-        2 * self.rows >= self.blocks[0]
+    /// Whether at least a quarter of the lanes is used in one axis.
+    pub(super) fn is_full(&self, g: &ConvGeometry) -> bool {
+        4 * self.rows * g.channels_in >= self.blocks[0]
     }
 }
 
