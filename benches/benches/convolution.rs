@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use fft_benches::{Contestant, measuring, numbers, tables_only};
-use fft_core::convolution::{ConvGeometry, ConvSpec};
-use fft_core::{Device, Result, Tensor, compose};
+use fft_core::convolution::{ConvGeometry, ConvPlan, ConvSpec, ConvWay};
+use fft_core::{DType, Device, Result, Tensor, compose};
 use fft_cpu::CpuOptions;
 
 /// A convolution with as much padding as keeps the size.
@@ -76,7 +76,7 @@ fn tables() -> Result<()> {
         println!(
             "\n| {threads} thread(s) | M products | MB | floor | direct | G products/s | by tiles | columns |"
         );
-        println!("|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|");
         device.scope(&mut || {
             for size in SIZES {
                 match row(&device, size, threads) {
@@ -118,10 +118,19 @@ fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
     let bytes = 4.0 * (x.len() + outputs) as f64;
     let floor = (products / PRODUCTS).max(bytes / BYTES) / threads as f64;
     let spectrum = if size.tile.is_empty() { None } else { Some(device.conv_spectrum(&w, &g, size.tile)?) };
+    let way = ConvPlan::new(&g, DType::F32, &device.conv_costs(), true).way;
+    let planned = match &way {
+        ConvWay::Fft { tile } => Some(device.conv_spectrum(&w, &g, tile)?),
+        ConvWay::Direct => None,
+    };
     let mut contestants = vec![Contestant::new("direct", || device.conv_direct(&x, &w, None, &g))];
     if let Some(spectrum) = &spectrum {
         contestants.push(Contestant::new("tiles", || device.conv_fft(&x, spectrum, None, &g, size.tile)));
     }
+    contestants.push(Contestant::new("planned", || match (&way, &planned) {
+        (ConvWay::Fft { tile }, Some(spectrum)) => device.conv_fft(&x, spectrum, None, &g, tile),
+        _ => device.conv_direct(&x, &w, None, &g),
+    }));
     // The matrix of windows within 1 GB.
     let columns = products / g.channels_out as f64 * 4.0 < 1e9;
     if columns {
@@ -130,11 +139,12 @@ fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
     let mut times = times(&mut contestants, Duration::from_millis(300)).into_iter();
     let direct = times.next().unwrap_or([f64::NAN; 2]);
     let tiles = spectrum.as_ref().and_then(|_| times.next());
+    let chosen = times.next();
     let columns = times.next();
     let show =
         |t: Option<[f64; 2]>| t.map_or_else(|| "-".to_owned(), |[t, least]| format!("{t:.3} ({least:.3})"));
     Ok(format!(
-        "| {} | {:.1} | {:.1} | {:.3} | {} | {:.1} | {} | {} |",
+        "| {} | {:.1} | {:.1} | {:.3} | {} | {:.1} | {} | {} | {} {} |",
         size.name(),
         products / 1e6,
         bytes / 1e6,
@@ -142,7 +152,12 @@ fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
         show(Some(direct)),
         products / direct[1] / 1e6,
         show(tiles),
-        show(columns)
+        show(columns),
+        match &way {
+            ConvWay::Direct => "direct".to_owned(),
+            ConvWay::Fft { tile } => format!("tiles of {tile:?}"),
+        },
+        show(chosen)
     ))
 }
 

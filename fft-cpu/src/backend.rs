@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
-use fft_core::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
+use fft_core::convolution::{ConvCosts, ConvGeometry, LongConvPlan, LongConvTerms};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, DctSpec, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes,
@@ -221,6 +221,10 @@ impl SpectralBackend for CpuBackend {
 
     fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
         rotated::product(self.fourier_context(), w, x)
+    }
+
+    fn conv_costs(&self) -> ConvCosts {
+        convolution::conv_costs()
     }
 
     fn conv_direct(

@@ -214,7 +214,7 @@ fn both_sides_of_each_choice_agree() {
         (vec![1, 1, 5000], 1, 1),
         (vec![2, 3, 700], 3, 1),
         (vec![1, 1, 60, 50], 1, 2),
-        (vec![1, 2, 12, 14, 16], 2, 3),
+        (vec![1, 2, 24, 26, 28], 2, 3),
     ] {
         let weight = |taps: usize| {
             let mut shape = vec![channels_out, input[1]];

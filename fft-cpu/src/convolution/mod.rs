@@ -9,14 +9,20 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod tuned;
 
-use fft_core::convolution::ConvGeometry;
+use fft_core::convolution::{ConvCosts, ConvGeometry};
 use fft_core::{DType, Result, Tensor, compose};
 
 use crate::fourier::{Context, Precision};
 use crate::simd::machine;
 use sizes::Sizes;
 use tiles::Shape;
+
+/// See `SpectralBackend::conv_costs`.
+pub(crate) fn conv_costs() -> ConvCosts {
+    tuned::COSTS
+}
 
 /// See `SpectralBackend::conv_direct`.
 pub(crate) fn conv_direct(

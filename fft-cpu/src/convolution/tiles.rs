@@ -51,14 +51,25 @@ impl Shape {
         let pitch = bins.next_multiple_of(lanes);
         let across = g.channels_in == 1 && g.channels_out == 1;
         let lines = g.batch * g.tiles(0, tile[0]) * if across { g.groups } else { 1 };
+        let size = |rows: usize, together: usize| {
+            [g.channels_in, together].map(|channels| (channels * rows).next_multiple_of(lanes))
+        };
+        let bytes = |blocks: [usize; 2]| (blocks[0] + blocks[1]) * pitch * 2 * size_of::<T>();
         let (rows, together) = match g.axes() {
-            1 => (lanes.min(lines), lanes.div_ceil(lines).min(g.channels_out)),
+            1 => {
+                let mut rows = lanes.min(lines);
+                let together = |rows: usize| lanes.div_ceil(rows).min(g.channels_out);
+                // Many channels fill the lanes with fewer tiles.
+                while rows > 1 && g.channels_in * rows > lanes && bytes(size(rows, together(rows))) > MOST {
+                    rows = rows.div_ceil(2);
+                }
+                (rows, together(rows))
+            }
             2 if is_planned(tile[0]) => (tile[0], 1),
             _ => return None,
         };
-        let blocks = [g.channels_in, together].map(|channels| (channels * rows).next_multiple_of(lanes));
-        let bytes = (blocks[0] + blocks[1]) * pitch * 2 * size_of::<T>();
-        (bytes <= MOST).then_some(Self { rows, points, bins, pitch, together, blocks, across, lines })
+        let blocks = size(rows, together);
+        (bytes(blocks) <= MOST).then_some(Self { rows, points, bins, pitch, together, blocks, across, lines })
     }
 
     /// Whether at least a quarter of the lanes is used in one axis.
@@ -385,16 +396,22 @@ impl<T: Precision> Tiles<'_, T> {
     /// `output = sum_i input[i] spectrum[channel, i]`.
     fn products(&self, unit: usize, channel: usize, input: &[T], output: &mut [T]) {
         let (g, s) = (self.g, self.shape);
-        let kernel_rows = if self.columns.is_some() { s.rows } else { 1 };
-        for row in 0..s.rows {
-            let Some(place) = self.row(unit, row) else { return };
+        let (input, output) = (bytemuck::cast_slice(input), bytemuck::cast_slice_mut(output));
+        // Rows of a tile have bins of their own, which follow each other; tiles in one axis have the same.
+        let (runs, rows) = if self.columns.is_some() { (1, s.rows) } else { (s.rows, 1) };
+        for run in 0..runs {
+            let Some(place) = self.row(unit, run) else { return };
             let kernel = (place.group * g.channels_out + channel) * g.channels_in;
-            let y = bytemuck::cast_slice_mut(&mut output[row * 2 * s.pitch..][..2 * s.bins]);
-            for i in 0..g.channels_in {
-                let x = bytemuck::cast_slice(&input[(i * s.rows + row) * 2 * s.pitch..][..2 * s.bins]);
-                let at = ((kernel + i) * kernel_rows + row % kernel_rows) * s.bins;
-                dispatch(Product { y, x, w: &self.spectra[at..][..s.bins], more: i > 0 });
-            }
+            let size = rows * s.bins;
+            dispatch(Product {
+                y: &mut output[run * s.pitch..],
+                x: &input[run * s.pitch..],
+                w: &self.spectra[kernel * size..][..g.channels_in * size],
+                bins: s.bins,
+                pitch: s.pitch,
+                block: s.rows * s.pitch,
+                channels: g.channels_in,
+            });
         }
     }
 }
@@ -415,12 +432,18 @@ fn part<T: Precision>(tile: &mut [Complex<T>], rows: usize, pitch: usize, last: 
     }
 }
 
-/// `y = x w`, or `y += x w`.
+/// Rows `y = sum x w` over input channels.
 struct Product<'a, T> {
+    /// Rows `pitch` apart.
     y: &'a mut [Complex<T>],
+    /// The same, with channels `block` apart.
     x: &'a [Complex<T>],
+    /// `[channels][rows][bins]`, which says how many rows there are.
     w: &'a [Complex<T>],
-    more: bool,
+    bins: usize,
+    pitch: usize,
+    block: usize,
+    channels: usize,
 }
 
 impl<T: Precision> Kernel for Product<'_, T> {
@@ -431,14 +454,19 @@ impl<T: Precision> Kernel for Product<'_, T> {
         let product = |x: &Complex<T>, w: &Complex<T>| {
             Complex::new(x.re * w.re - x.im * w.im, x.re * w.im + x.im * w.re)
         };
-        if self.more {
-            for ((y, x), w) in self.y.iter_mut().zip(self.x).zip(self.w) {
-                let z = product(x, w);
-                *y = Complex::new(y.re + z.re, y.im + z.im);
-            }
-        } else {
-            for ((y, x), w) in self.y.iter_mut().zip(self.x).zip(self.w) {
-                *y = product(x, w);
+        for (channel, w) in self.w.chunks_exact(self.w.len() / self.channels).enumerate() {
+            let rows = self.x[channel * self.block..].chunks(self.pitch);
+            for ((w, x), y) in w.chunks_exact(self.bins).zip(rows).zip(self.y.chunks_mut(self.pitch)) {
+                if channel > 0 {
+                    for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                        let z = product(x, w);
+                        *y = Complex::new(y.re + z.re, y.im + z.im);
+                    }
+                } else {
+                    for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                        *y = product(x, w);
+                    }
+                }
             }
         }
     }
