@@ -68,6 +68,27 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
+fn any_number_of_threads_gives_the_same_bits_with_taps_far_apart() {
+    let devices = [1, 2].map(device);
+    for (x, w, dilation, groups) in [
+        (vec![1, 16, 40_000], vec![16, 16, 3], vec![8192], 1),
+        (vec![1, 64, 8192], vec![40, 64, 3], vec![512], 1),
+        (vec![1, 1, 300_000], vec![1, 1, 3], vec![100_000], 1),
+        (vec![1, 16, 20, 2048], vec![8, 16, 3, 3], vec![2, 512], 1),
+        (vec![1, 8, 60, 9000], vec![8, 1, 3, 3], vec![1, 3000], 8),
+    ] {
+        let padding: Vec<usize> = w[2..].iter().zip(&dilation).map(|(k, d)| (k - 1) * d / 2).collect();
+        let spec = ConvSpec::new(dilation.len()).dilation(&dilation).padding(&padding).groups(groups);
+        let g = ConvGeometry::new("conv", &x, &w, &spec).expect("valid");
+        let [one, two] = devices.each_ref().map(|device| {
+            let (x, bias, w) = (noise(device, &x, 3), noise(device, &w[..1], 9), noise(device, &w, 5));
+            device.conv_direct(&x, &w, Some(&bias), &g).and_then(|y| y.to_bytes()).expect("computes")
+        });
+        assert!(one == two, "{x:?} by {w:?}");
+    }
+}
+
+#[test]
 fn both_ways_agree() {
     let device = device(2);
     for (x, w, groups, tile) in problems() {

@@ -86,7 +86,17 @@ pub(super) struct Phases {
 
 impl Phases {
     fn new(s: &Sizes, axis: usize) -> Self {
-        let (stride, dilation, taps) = (s.stride[axis], s.dilation[axis], s.kernel[axis]);
+        Self::with_stride(s, axis, s.stride[axis])
+    }
+
+    /// One phase for each tap, as if the stride went beyond the last: all distances are 0, so that nothing is packed of what lies between
+    /// taps.
+    fn apart(s: &Sizes, axis: usize) -> Self {
+        Self::with_stride(s, axis, s.dilation[axis].saturating_mul(s.kernel[axis]))
+    }
+
+    fn with_stride(s: &Sizes, axis: usize, stride: usize) -> Self {
+        let (dilation, taps) = (s.dilation[axis], s.kernel[axis]);
         // The phases k dilation mod stride repeat after stride / gcd(stride, dilation).
         let (mut a, mut b) = (stride, dilation % stride);
         while b > 0 {
@@ -104,6 +114,41 @@ impl Phases {
     /// The first input of a phase.
     pub(super) fn first(&self, phase: usize) -> usize {
         phase * self.dilation % self.stride
+    }
+}
+
+/// The sizes of a piece of the output for the sake of the cache, with the phases in which its inputs are packed.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    phases: [Phases; 2],
+    rows: usize,
+    columns: usize,
+}
+
+impl Piece {
+    fn new(s: &Sizes, phases: [Phases; 2]) -> Self {
+        let mut piece = Self { phases, rows: s.output[1], columns: s.output[2] };
+        while piece.columns > COLUMNS && (Self { rows: piece.rows.min(8), ..piece }).packed(s) > PIECE {
+            piece.columns = piece.columns.div_ceil(2);
+        }
+        while piece.rows > 1 && piece.packed(s) > PIECE && piece.rows > phases[0].span / 2 {
+            piece.rows = piece.rows.div_ceil(2);
+        }
+        piece
+    }
+
+    /// Elements of the packed inputs of a piece.
+    fn packed(&self, s: &Sizes) -> usize {
+        let [row, column] = self.phases;
+        (s.channels_in * s.kernel[0] * row.count * column.count)
+            .saturating_mul(self.rows + row.span)
+            .saturating_mul(self.columns + column.span)
+    }
+
+    /// The same of all pieces of one depth.
+    fn packed_in_all(&self, s: &Sizes) -> usize {
+        let pieces = s.output[1].div_ceil(self.rows) * s.output[2].div_ceil(self.columns);
+        self.packed(s).saturating_mul(pieces)
     }
 }
 
@@ -129,19 +174,13 @@ pub(super) struct Cut {
 
 impl Cut {
     pub(super) fn new(s: &Sizes) -> Self {
-        let phases = [Phases::new(s, 1), Phases::new(s, 2)];
         let [_, height, width] = s.output;
-        let planes = s.channels_in * s.kernel[0] * phases[0].count * phases[1].count;
-        let packed = |rows: usize, columns: usize| {
-            planes.saturating_mul(rows + phases[0].span).saturating_mul(columns + phases[1].span)
-        };
-        let (mut rows, mut columns, mut channels) = (height, width, s.channels_out);
-        while columns > COLUMNS && packed(height.min(8), columns) > PIECE {
-            columns = columns.div_ceil(2);
-        }
-        while rows > 1 && packed(rows, columns) > PIECE && rows > phases[0].span / 2 {
-            rows = rows.div_ceil(2);
-        }
+        let [near, apart] = [Phases::new(s, 2), Phases::apart(s, 2)]
+            .map(|columns| Piece::new(s, [Phases::new(s, 1), columns]));
+        // Taps far from each other share little or nothing of what is packed for them.
+        let piece = if apart.packed_in_all(s) < near.packed_in_all(s) { apart } else { near };
+        let Piece { phases, mut rows, mut columns } = piece;
+        let mut channels = s.channels_out;
         let outer = s.batch * s.groups * s.output[0];
         let count = |rows, columns, channels| {
             outer * height.div_ceil(rows) * width.div_ceil(columns) * s.channels_out.div_ceil(channels)

@@ -110,3 +110,25 @@ fn several_pieces() {
     check(&[1, 32, 61, 67], &[40, 32, 3, 3], &ConvSpec::new(2).padding(&[1, 1]));
     check(&[1, 256, 5, 6], &[72, 256, 3, 3], &ConvSpec::new(2).padding(&[1, 1]));
 }
+
+#[test]
+fn taps_far_apart() {
+    for stride in [1, 2, 3] {
+        let one = |dilation: usize| {
+            let spec = ConvSpec::new(1).dilation(&[dilation]).stride(&[stride]);
+            spec.padding_sides(&[[dilation / 3, dilation + 2]])
+        };
+        check(&[1, 16, 20_000], &[9, 16, 3], &one(4096));
+        check(&[1, 64, 4000], &[3, 64, 2], &one(2048));
+        check(&[2, 1, 150_001], &[1, 1, 3], &one(40_000));
+        check(&[1, 4, 5000], &[4, 1, 5], &one(1100).groups(4));
+        let two =
+            ConvSpec::new(2).dilation(&[2, 700]).stride(&[1, stride]).padding_sides(&[[1, 2], [650, 9]]);
+        check(&[1, 16, 9, 2100], &[5, 16, 3, 3], &two);
+        check(&[1, 2, 19, 2100], &[2, 1, 4, 3], &two.groups(2));
+    }
+    // More between the taps than the row has outputs.
+    check(&[1, 3, 9, 37], &[9, 3, 2, 2], &ConvSpec::new(2).dilation(&[3, 33]).stride(&[2, 1]));
+    check(&[1, 1, 37], &[1, 1, 4], &ConvSpec::new(1).dilation(&[12]));
+    check(&[1, 2, 6, 5], &[2, 1, 3, 3], &ConvSpec::new(2).dilation(&[2, 40]).padding(&[2, 40]).groups(2));
+}
