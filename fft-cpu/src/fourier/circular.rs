@@ -10,6 +10,7 @@ use fft_core::Complex;
 use rustfft::Fft;
 
 use super::half_length::HalfLength;
+use super::mirror::{BLOCK, number, parts};
 use super::plans::Precision;
 use crate::simd::{Kernel, Level, dispatch};
 
@@ -103,9 +104,6 @@ impl<T: Precision> Kernel for Product<'_, T> {
     }
 }
 
-/// Pairs taken together: a vector register of `f32` with the widest instructions.
-const BLOCK: usize = 16;
-
 /// [`pair`] of `a[i]` and `b[BLOCK - 1 - i]`, with real and imaginary parts apart so that the compiler vectorises across pairs.
 #[inline(always)]
 fn block<T: Precision>(
@@ -116,25 +114,13 @@ fn block<T: Precision>(
     t: &[Complex<T>],
     scale: T,
 ) {
-    let parts = |z: &[Complex<T>], at: fn(usize) -> usize| -> [[T; BLOCK]; 2] {
-        let z: &[Complex<T>; BLOCK] = z.try_into().expect("slices of a block");
-        [std::array::from_fn(|i| z[at(i)].re), std::array::from_fn(|i| z[at(i)].im)]
-    };
-    let ([ar, ai], [br, bi]) = (parts(a, |i| i), parts(b, |i| BLOCK - 1 - i));
-    let ([pr, pi], [qr, qi], [tr, ti]) = (parts(p, |i| i), parts(q, |i| BLOCK - 1 - i), parts(t, |i| i));
+    let (xs, ys) = (parts(a, |i| i), parts(b, |i| BLOCK - 1 - i));
+    let (p, q, t) = (parts(p, |i| i), parts(q, |i| BLOCK - 1 - i), parts(t, |i| i));
     let mut outputs = [[T::default(); BLOCK]; 4];
-    let [xr, xi, yr, yi] = &mut outputs;
     for i in 0..BLOCK {
-        let complex = |re: &[T; BLOCK], im: &[T; BLOCK]| Complex::new(re[i], im[i]);
-        let (x, y) = pair(
-            complex(&ar, &ai),
-            complex(&br, &bi),
-            complex(&pr, &pi),
-            complex(&qr, &qi),
-            complex(&tr, &ti),
-            scale,
-        );
-        (xr[i], xi[i], yr[i], yi[i]) = (x.re, x.im, y.re, y.im);
+        let at = |parts: &[[T; BLOCK]; 2]| number(parts, i);
+        let (x, y) = pair(at(&xs), at(&ys), at(&p), at(&q), at(&t), scale);
+        (outputs[0][i], outputs[1][i], outputs[2][i], outputs[3][i]) = (x.re, x.im, y.re, y.im);
     }
     for i in 0..BLOCK {
         a[i] = Complex::new(outputs[0][i], outputs[1][i]);

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use fft_core::Complex;
 use rustfft::Fft;
 
+use super::mirror::{BLOCK, map_block};
 use super::plans::Precision;
 use crate::simd::{Kernel, Level, dispatch};
 
 /// The plan for one even length.
 pub(crate) struct HalfLength<T> {
     half: Arc<dyn Fft<T>>,
-    /// `w^k / 2i` for `0 < k < h / 2`, made in `f64`.
+    /// `w^k / i` for `0 < k < h / 2`, made in `f64`.
     twiddles: Vec<Complex<T>>,
 }
 
@@ -28,7 +29,7 @@ impl<T: Precision> HalfLength<T> {
         let h = half.len();
         let twiddle = |k: usize| {
             let (sin, cos) = (std::f64::consts::PI * k as f64 / h as f64).sin_cos();
-            Complex::new(T::nearest(-0.5 * sin), T::nearest(-0.5 * cos))
+            Complex::new(T::nearest(-sin), T::nearest(-cos))
         };
         Self { twiddles: (1..h.div_ceil(2)).map(twiddle).collect(), half }
     }
@@ -66,17 +67,38 @@ impl<T: Precision> Kernel for Untangle<'_, T> {
         if h.is_multiple_of(2) {
             bins[h / 2] = bins[h / 2].conj();
         }
-        let (low, high) = bins[1..h].split_at_mut(twiddles.len());
-        let from = high.len() - twiddles.len();
-        for ((a, b), t) in low.iter_mut().zip(high[from..].iter_mut().rev()).zip(twiddles) {
-            let (sum_re, sum_im) = ((a.re + b.re) * half, (a.im - b.im) * half);
-            let (dif_re, dif_im) = (a.re - b.re, a.im + b.im);
-            let turned_re = t.re * dif_re - t.im * dif_im;
-            let turned_im = t.re * dif_im + t.im * dif_re;
-            *a = Complex::new(sum_re + turned_re, sum_im + turned_im);
-            *b = Complex::new(sum_re - turned_re, turned_im - sum_im);
+        let count = twiddles.len();
+        let (low, high) = bins[1..h].split_at_mut(count);
+        let from = high.len() - count;
+        let high = &mut high[from..];
+        let blocks = count / BLOCK * BLOCK;
+        let turn = |a: Complex<T>, b: Complex<T>, t: Complex<T>| {
+            pair(Complex::new(a.re * half, a.im * half), Complex::new(b.re * half, b.im * half), t)
+        };
+        for k in (0..blocks).step_by(BLOCK) {
+            let m = count - k - BLOCK;
+            let (a, b) = (&mut low[k..k + BLOCK], &mut high[m..m + BLOCK]);
+            let [x, y] = map_block(a, b, &twiddles[k..k + BLOCK], turn);
+            a.copy_from_slice(&x);
+            b.copy_from_slice(&y);
+        }
+        for k in blocks..count {
+            let m = count - 1 - k;
+            (low[k], high[m]) = turn(low[k], high[m], twiddles[k]);
         }
     }
+}
+
+/// From bins `k` and `h - k` and a factor `t`, with `S` their sum and `D` their difference, the second conjugated: `S + t D`, and the conjugate of
+/// `S - t D`.
+#[inline(always)]
+fn pair<T: Precision>(a: Complex<T>, b: Complex<T>, t: Complex<T>) -> (Complex<T>, Complex<T>) {
+    let (sum_re, sum_im) = (a.re + b.re, a.im - b.im);
+    let (dif_re, dif_im) = (a.re - b.re, a.im + b.im);
+    let turned_re = t.re * dif_re - t.im * dif_im;
+    let turned_im = t.re * dif_im + t.im * dif_re;
+    let x = Complex::new(sum_re + turned_re, sum_im + turned_im);
+    (x, Complex::new(sum_re - turned_re, turned_im - sum_im))
 }
 
 /// The plan of the inverse for one even length.
@@ -135,15 +157,19 @@ impl<T: Precision> Kernel for Retangle<'_, T> {
         let count = twiddles.len();
         let (low, high) = pairs[1..].split_at_mut(count);
         let from = high.len() - count;
-        let sources = bins[1..=count].iter().zip(bins[h - count..h].iter().rev());
-        let targets = low.iter_mut().zip(high[from..].iter_mut().rev());
-        for (((a, b), t), (low, high)) in sources.zip(twiddles).zip(targets) {
-            let (sum_re, sum_im) = (a.re + b.re, a.im - b.im);
-            let (dif_re, dif_im) = (a.re - b.re, a.im + b.im);
-            let turned_re = t.re * dif_re - t.im * dif_im;
-            let turned_im = t.re * dif_im + t.im * dif_re;
-            *low = Complex::new(sum_re + turned_re, sum_im + turned_im);
-            *high = Complex::new(sum_re - turned_re, turned_im - sum_im);
+        let high = &mut high[from..];
+        let (low_bins, high_bins) = (&bins[1..=count], &bins[h - count..h]);
+        let blocks = count / BLOCK * BLOCK;
+        for k in (0..blocks).step_by(BLOCK) {
+            let m = count - k - BLOCK;
+            let (a, b) = (&low_bins[k..k + BLOCK], &high_bins[m..m + BLOCK]);
+            let [x, y] = map_block(a, b, &twiddles[k..k + BLOCK], pair);
+            low[k..k + BLOCK].copy_from_slice(&x);
+            high[m..m + BLOCK].copy_from_slice(&y);
+        }
+        for k in blocks..count {
+            let m = count - 1 - k;
+            (low[k], high[m]) = pair(low_bins[k], high_bins[m], twiddles[k]);
         }
     }
 }

@@ -4,6 +4,7 @@ mod circular;
 mod half_length;
 pub(crate) mod lanes;
 mod lines;
+mod mirror;
 mod nd;
 mod planes;
 mod plans;
