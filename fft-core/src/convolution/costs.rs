@@ -56,6 +56,10 @@ steps! {
     fft_product,
     /// The same where it has one.
     fft_pointwise,
+    /// `points log2(points)` of a transform of a tile in three dimensions, near or far.
+    fft_volume,
+    /// A complex multiply-add of spectra in three dimensions.
+    fft_volume_product,
 }
 
 impl ConvSteps {
@@ -74,6 +78,8 @@ pub struct ConvCosts {
     /// The longest tile whose transform counts as [`ConvSteps::fft_near`], in bytes of the points of all input channels of a group and of one
     /// output channel.
     pub near_bytes: usize,
+    /// How many lines a transform in one dimension takes at the price of one, side by side in the lanes of its registers.
+    pub lanes: usize,
     /// How many times as long everything takes in `F64`.
     pub double: f64,
     /// Nanoseconds for each step.
@@ -85,6 +91,7 @@ impl ConvCosts {
     pub const GENERIC: Self = Self {
         machine: Cow::Borrowed("generic"),
         near_bytes: 1 << 18,
+        lanes: 1,
         double: 2.0,
         nanoseconds: ConvSteps {
             direct_call: 2000.0,
@@ -98,6 +105,8 @@ impl ConvCosts {
             fft_far: 0.25,
             fft_product: 0.6,
             fft_pointwise: 0.8,
+            fft_volume: 0.5,
+            fft_volume_product: 2.0,
         },
     };
 
@@ -143,11 +152,12 @@ impl ConvGeometry {
     }
 
     /// The steps of the spectral way in tiles of `tile` points, with the transforms of the kernel unless its spectrum is there already.
+    /// Of the costs only the sizes count.
     pub fn fft_steps(
         &self,
         tile: &[usize],
         dtype: DType,
-        near_bytes: usize,
+        costs: &ConvCosts,
         spectrum_cached: bool,
     ) -> ConvSteps {
         let (inputs, outputs) = (self.channels_in as f64, self.channels_out as f64);
@@ -157,20 +167,25 @@ impl ConvGeometry {
         let last = tile[tile.len() - 1] as f64;
         let bins = points / last * (last / 2.0 + 1.0).floor();
         let kernels = if spectrum_cached { 0.0 } else { groups * inputs * outputs };
-        let transforms = tiles * (inputs + outputs) + kernels;
-        let work = transforms * points * points.log2().max(1.0);
-        // A tile of each input channel and of an output channel are in use together.
-        let near = points * (inputs + 1.0) * dtype.size() as f64 <= near_bytes as f64;
-        let products = tiles * inputs * outputs * bins;
         let depthwise = self.is_depthwise();
-        ConvSteps {
-            fft_call: 1.0,
-            fft_tile: transforms,
-            fft_near: if near { work } else { 0.0 },
-            fft_far: if near { 0.0 } else { work },
-            fft_product: if depthwise { 0.0 } else { products },
-            fft_pointwise: if depthwise { products } else { 0.0 },
-            ..Default::default()
+        let transforms = tiles * (inputs + outputs) + kernels;
+        // Lines that do not fill the lanes cost as many as would.
+        let filled = |lines: f64| match (self.axes(), depthwise) {
+            (1, false) => (lines / costs.lanes as f64).ceil() * costs.lanes as f64,
+            _ => lines,
+        };
+        let lines = groups * (filled(tiles / groups * inputs) + filled(tiles / groups * outputs));
+        let work = (lines + kernels) * points * points.log2().max(1.0);
+        // A tile of each input channel and of an output channel are in use together.
+        let near = points * (inputs + 1.0) * dtype.size() as f64 <= costs.near_bytes as f64;
+        let products = tiles * inputs * outputs * bins;
+        let mut steps = ConvSteps { fft_call: 1.0, fft_tile: transforms, ..Default::default() };
+        if self.axes() > 2 {
+            (steps.fft_volume, steps.fft_volume_product) = (work, products);
+            return steps;
         }
+        *(if near { &mut steps.fft_near } else { &mut steps.fft_far }) = work;
+        *(if depthwise { &mut steps.fft_pointwise } else { &mut steps.fft_product }) = products;
+        steps
     }
 }

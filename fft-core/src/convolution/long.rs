@@ -20,11 +20,12 @@ pub struct LongConvPlan {
 impl LongConvPlan {
     /// The plan with the fewest operations for an input of `length` and a kernel of `taps`.
     ///
-    /// Counted are `points log2(points)` for every tile; candidates have no prime factor above 5. Both numbers must be at least 1 and small enough
-    /// that a padded length can be addressed.
+    /// Counted are `points log2(points)` for every tile; candidates have no prime factor above 5. Numbers count as at least 1 and at most 2^56, beyond
+    /// what can be addressed.
     pub fn new(length: usize, taps: usize) -> Self {
-        let taps = taps.min(length).max(1);
-        let whole = length.max(1) + taps - 1;
+        let length = length.clamp(1, 1 << 56);
+        let taps = taps.clamp(1, length);
+        let whole = length + taps - 1;
         let cost = |points: usize| {
             let tiles = length.div_ceil(points - taps + 1);
             tiles as f64 * points as f64 * ((points as f64).log2() + 4.0)
@@ -137,13 +138,13 @@ impl LongConvolution {
 
     /// What streams need of the kernel, made once.
     pub(super) fn blocks(&self) -> Result<Arc<Blocks>> {
-        let mut kept = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(blocks) = &*kept {
+        let kept = || self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(blocks) = &*kept() {
             return Ok(Arc::clone(blocks));
         }
+        // Not under the lock: while the device works, a caller's own thread pool may run another task that asks for them too.
         let blocks = Arc::new(Blocks::new(&self.kernel, self.skip.as_ref())?);
-        *kept = Some(Arc::clone(&blocks));
-        Ok(blocks)
+        Ok(Arc::clone(kept().get_or_insert(blocks)))
     }
 
     /// The kernel's spectrum for a plan, made once.
@@ -246,6 +247,9 @@ mod tests {
 
     #[test]
     fn plans_cover_their_input() {
+        LongConvPlan::new(usize::MAX, usize::MAX);
+        LongConvPlan::new(usize::MAX, 2);
+        assert_eq!(LongConvPlan::new(0, 0).taps, 1);
         for length in (1..70).chain([1000, 4096, 65_536, 1_000_003]) {
             for taps in (1..70).chain([1000, 4096, 65_536, 2_000_000]) {
                 let plan = LongConvPlan::new(length, taps);

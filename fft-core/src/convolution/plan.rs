@@ -36,12 +36,12 @@ impl ConvWay {
         &self,
         geometry: &ConvGeometry,
         dtype: DType,
-        near_bytes: usize,
+        costs: &ConvCosts,
         spectrum_cached: bool,
     ) -> ConvSteps {
         match self {
             ConvWay::Direct => geometry.direct_steps(),
-            ConvWay::Fft { tile } => geometry.fft_steps(tile, dtype, near_bytes, spectrum_cached),
+            ConvWay::Fft { tile } => geometry.fft_steps(tile, dtype, costs, spectrum_cached),
         }
     }
 }
@@ -80,10 +80,18 @@ impl fmt::Display for ConvCandidate {
     }
 }
 
+/// Kernels of fewer taps are never worth a transform: the direct way is as fast, rounds less, and keeps a NaN within the windows that see it.
+const FEWEST_TAPS: usize = 16;
+/// The direct way is taken unless the other is predicted to need less than this part of its time, for the same reasons.
+const WORTH: f64 = 0.75;
+
 /// A choice among ways, by sizes and costs alone: never by the values of the operands, so that equal shapes go equal ways.
+///
+/// The direct way is preferred where the ways are close: the spectral one is taken for kernels of at least 16 taps when it is predicted to need less than
+/// three quarters of the time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvPlan {
-    /// The way chosen: the one whose predicted time is least; the direct one when equal.
+    /// The way chosen.
     pub way: ConvWay,
     /// Its predicted time on one thread.
     pub seconds: f64,
@@ -99,11 +107,13 @@ impl ConvPlan {
     pub fn new(geometry: &ConvGeometry, dtype: DType, costs: &ConvCosts, spectrum_cached: bool) -> Self {
         let direct = costs.seconds(&geometry.direct_steps(), dtype);
         // What takes no longer than tiles at their best needs no look at tiles.
-        if direct <= costs.seconds(&least_steps(geometry, costs), dtype) {
+        let taps: usize = geometry.kernel.iter().fold(1, |taps, &n| taps.saturating_mul(n));
+        let worth = direct * WORTH;
+        if taps < FEWEST_TAPS || worth <= costs.seconds(&least_steps(geometry, costs), dtype) {
             return Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Direct, direct);
         }
         match best_tile(geometry, dtype, costs, spectrum_cached) {
-            Some((tile, seconds)) if seconds < direct => {
+            Some((tile, seconds)) if seconds < worth => {
                 Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Fft { tile }, seconds)
             }
             _ => Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Direct, direct),
@@ -133,7 +143,7 @@ impl ConvPlan {
     pub fn candidates(&self) -> Vec<ConvCandidate> {
         let g = &self.geometry;
         let predict = |way: ConvWay, tiles: Dims| {
-            let steps = way.steps(g, self.dtype, self.costs.near_bytes, self.spectrum_cached);
+            let steps = way.steps(g, self.dtype, &self.costs, self.spectrum_cached);
             ConvCandidate { way, tiles, seconds: self.costs.seconds(&steps, self.dtype) }
         };
         let mut out = vec![predict(ConvWay::Direct, Dims::new())];
@@ -218,7 +228,7 @@ fn best_tile(
 ) -> Option<(Dims, f64)> {
     let mut best: Option<(Dims, f64)> = None;
     each_tile(g, |tile| {
-        let steps = g.fft_steps(tile, dtype, costs.near_bytes, spectrum_cached);
+        let steps = g.fft_steps(tile, dtype, costs, spectrum_cached);
         let seconds = costs.seconds(&steps, dtype);
         if best.as_ref().is_none_or(|(_, least)| seconds < *least) {
             best = Some((Dims::from_slice(tile), seconds));
@@ -235,17 +245,17 @@ fn least_steps(g: &ConvGeometry, costs: &ConvCosts) -> ConvSteps {
     let points = (g.batch * g.groups) as f64 * product(ConvGeometry::dense_output);
     let (inputs, outputs) = (g.channels_in as f64, g.channels_out as f64);
     let work = points * (inputs + outputs) * product(ConvGeometry::reach).log2().max(1.0);
-    let near = costs.nanoseconds.fft_near <= costs.nanoseconds.fft_far;
     // A half spectrum.
     let products = points / 2.0 * inputs * outputs;
-    ConvSteps {
-        fft_call: 1.0,
-        fft_near: if near { work } else { 0.0 },
-        fft_far: if near { 0.0 } else { work },
-        fft_product: if g.is_depthwise() { 0.0 } else { products },
-        fft_pointwise: if g.is_depthwise() { products } else { 0.0 },
-        ..Default::default()
+    let mut steps = ConvSteps { fft_call: 1.0, ..Default::default() };
+    if g.axes() > 2 {
+        (steps.fft_volume, steps.fft_volume_product) = (work, products);
+        return steps;
     }
+    let near = costs.nanoseconds.fft_near <= costs.nanoseconds.fft_far;
+    *(if near { &mut steps.fft_near } else { &mut steps.fft_far }) = work;
+    *(if g.is_depthwise() { &mut steps.fft_pointwise } else { &mut steps.fft_product }) = products;
+    steps
 }
 
 /// One tile that covers every axis.
@@ -350,8 +360,7 @@ mod tests {
             let plan = ConvPlan::new(&g, DType::F32, &ConvCosts::GENERIC, cached);
             let explanation = plan.explain();
             let least = plan.candidates().iter().map(|c| c.seconds).fold(f64::INFINITY, f64::min);
-            assert_eq!(explanation.chosen.seconds, least);
-            assert_eq!(plan.seconds, least);
+            assert_eq!((explanation.chosen.seconds, plan.seconds), (least, least));
             let text = explanation.to_string();
             assert!(text.starts_with("overlap-save") && text.contains("direct: "), "{text}");
             assert!(text.contains("whole FFT of") && text.ends_with("constants: generic"), "{text}");
@@ -370,9 +379,12 @@ mod tests {
         assert_eq!(steps.direct_product, 2.0 * 2.0 * 6.0 * 4.0 * 47.0);
         let at = ConvSteps::NAMES.iter().position(|n| *n == "direct_product").unwrap();
         assert_eq!(steps.to_array()[at], steps.direct_product);
-        let fft = g.fft_steps(&[50], DType::F32, 1 << 18, true);
+        let fft = g.fft_steps(&[50], DType::F32, &ConvCosts::GENERIC, true);
         assert_eq!((fft.fft_call, fft.fft_tile), (1.0, 2.0 * 2.0 * 5.0));
         assert_eq!(fft.fft_product, 2.0 * 2.0 * 6.0 * 26.0);
-        assert!(g.fft_steps(&[50], DType::F32, 1, false).fft_far > fft.fft_near);
+        assert!(
+            g.fft_steps(&[50], DType::F32, &ConvCosts { near_bytes: 1, ..ConvCosts::GENERIC }, false).fft_far
+                > fft.fft_near
+        );
     }
 }

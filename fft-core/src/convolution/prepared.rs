@@ -162,7 +162,8 @@ impl Conv {
         Ok(ConvPlan::new(&geometry, self.weight.dtype(), &costs, true))
     }
 
-    /// What [`apply`](Self::apply) would do with inputs of `shape`, and the predicted time of each way; whatever method is set.
+    /// What [`apply`](Self::apply) with the automatic method does with inputs of `shape`, and the predicted time of each way. A method that was set does
+    /// not count.
     ///
     /// # Errors
     /// As [`plan`](Self::plan).

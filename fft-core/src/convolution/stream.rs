@@ -13,6 +13,8 @@ use crate::{Error, Norm, Result, Tensor};
 
 const OP: &str = "long_conv_stream";
 
+/// Pieces shorter than the ring by this factor are fed position by position.
+const STEPS: usize = 64;
 /// Blocks up to this length are a product with a matrix of taps: less work than transforms.
 const DIRECT: usize = 16;
 
@@ -80,7 +82,7 @@ impl Blocks {
 ///
 /// The outputs are those of [`LongConvolution::apply`] on all positions fed so far, to rounding, however many there are: a stream has no
 /// last position. Its memory is two rings of as many numbers as the kernel has taps (rounded up to a power of two) for each
-/// sequence and channel; the kernel's blocks take about six times the kernel, once for all its streams.
+/// sequence and channel; the kernel's blocks take about four such rings a channel, once for all its streams.
 #[derive(Debug)]
 pub struct LongConvStream {
     kernel: Tensor,
@@ -185,7 +187,7 @@ impl LongConvStream {
     /// The outputs for the next inputs `u`, a prompt, say; both `[batch, channels, length]`.
     ///
     /// # Errors
-    /// As [`step`](Self::step).
+    /// As [`step`](Self::step). Of a short piece that fails midway, the positions before are fed.
     pub fn extend(&mut self, u: &Tensor) -> Result<Tensor> {
         self.extend_gated(u, None, None)
     }
@@ -216,6 +218,9 @@ impl LongConvStream {
         if length == 0 {
             return Ok(u.clone());
         }
+        if length * STEPS <= self.inputs.shape()[2] {
+            return self.extend_by_steps(u, before, after);
+        }
         let z = before.map_or_else(|| Ok(u.clone()), |gate| u.mul(gate))?;
         let (ring, taps) = (self.inputs.shape()[2], self.kernel.shape()[1]);
         let terms = LongConvTerms { skip: self.skip.as_ref(), ..Default::default() };
@@ -235,6 +240,21 @@ impl LongConvStream {
             silent.long_conv(&self.kernel, LongConvTerms::default())?.narrow(2, ring, ring)?.contiguous()?;
         (self.inputs, self.outputs, self.at, self.seen) = (inputs, outputs, 0, self.seen + length as u64);
         Ok(y)
+    }
+
+    /// Short pieces: a transform of the whole ring would cost more than their steps.
+    fn extend_by_steps(
+        &mut self,
+        u: &Tensor,
+        before: Option<&Tensor>,
+        after: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let step = |t: usize| {
+            let at = |x: &Tensor| x.narrow(2, t, 1)?.squeeze(2);
+            let (before, after) = (before.map(at).transpose()?, after.map(at).transpose()?);
+            self.step_gated(&at(u)?, before.as_ref(), after.as_ref())?.unsqueeze(2)
+        };
+        Tensor::cat(&(0..u.shape()[2]).map(step).collect::<Result<Vec<_>>>()?, 2)
     }
 
     fn check(&self, x: &Tensor) -> Result<()> {

@@ -100,7 +100,7 @@ impl Tensor {
         let dtype = computed_in(self.dtype());
         // Bins between the first and the middle stand for two.
         let bins = n / 2 + 1;
-        let counts: Vec<f64> =
+        let counts: Vec<f32> =
             (0..2 * bins).map(|k| if k % bins == 0 || 2 * (k % bins) == *n { 1.0 } else { 2.0 }).collect();
         let counts = Tensor::from_slice(self.device(), &counts, &[2 * bins])?.to_dtype(dtype)?;
         let x = self.to_dtype(dtype)?.unitary_parts()?;

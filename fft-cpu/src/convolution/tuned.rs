@@ -4,22 +4,25 @@ use std::borrow::Cow;
 
 use fft_core::convolution::{ConvCosts, ConvSteps};
 
-/// Fitted to 1285 timings with a logarithmic error of 0.49 (root mean square).
+/// Fitted to 1546 timings with a logarithmic error of 0.45 (root mean square).
 pub(super) const COSTS: ConvCosts = ConvCosts {
     machine: Cow::Borrowed("AMD EPYC, AVX-512, AVX2, FMA, F16C, 2026-11-21"),
-    near_bytes: 2097152,
-    double: 6.37,
+    near_bytes: 1048576,
+    lanes: 16,
+    double: 5.67,
     nanoseconds: ConvSteps {
-        direct_call: 1023.3217,
-        direct_product: 0.0177,
-        direct_window: 0.0180,
-        direct_tap: 0.0271,
-        direct_row: 1.6196,
-        fft_call: 698.5751,
-        fft_tile: 22.9201,
-        fft_near: 0.0717,
-        fft_far: 0.3182,
-        fft_product: 0.4527,
-        fft_pointwise: 0.9275,
+        direct_call: 931.1727,
+        direct_product: 0.0186,
+        direct_window: 0.0151,
+        direct_tap: 0.0260,
+        direct_row: 3.7667,
+        fft_call: 596.1641,
+        fft_tile: 28.7541,
+        fft_near: 0.0604,
+        fft_far: 0.1555,
+        fft_product: 0.4403,
+        fft_pointwise: 1.3413,
+        fft_volume: 0.0832,
+        fft_volume_product: 6.1836,
     },
 };
