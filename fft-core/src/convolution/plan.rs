@@ -80,11 +80,6 @@ impl fmt::Display for ConvCandidate {
     }
 }
 
-/// Kernels of fewer taps are never worth a transform: the direct way is as fast, rounds less, and keeps a NaN within the windows that see it.
-const FEWEST_TAPS: usize = 16;
-/// The direct way is taken unless the other is predicted to need less than this part of its time, for the same reasons.
-const WORTH: f64 = 0.75;
-
 /// A choice among ways, by sizes and costs alone: never by the values of the operands, so that equal shapes go equal ways.
 ///
 /// The direct way is preferred where the ways are close: the spectral one is taken for kernels of at least 16 taps when it is predicted to need less than
@@ -102,14 +97,20 @@ pub struct ConvPlan {
 }
 
 impl ConvPlan {
+    /// Kernels of fewer taps are never worth a transform: the direct way is about as fast, rounds less, and keeps a NaN within the windows that
+    /// see it.
+    pub const FEWEST_TAPS: usize = 16;
+    /// The direct way is taken unless the other is predicted to need less than this part of its time, for the same reasons.
+    pub const WORTH: f64 = 0.75;
+
     /// The way of least predicted time for operands of `dtype`; `spectrum_cached` when the kernel's spectrum for the tiles need not be
     /// computed, or is used so often that it does not count.
     pub fn new(geometry: &ConvGeometry, dtype: DType, costs: &ConvCosts, spectrum_cached: bool) -> Self {
         let direct = costs.seconds(&geometry.direct_steps(), dtype);
         // What takes no longer than tiles at their best needs no look at tiles.
         let taps: usize = geometry.kernel.iter().fold(1, |taps, &n| taps.saturating_mul(n));
-        let worth = direct * WORTH;
-        if taps < FEWEST_TAPS || worth <= costs.seconds(&least_steps(geometry, costs), dtype) {
+        let worth = direct * Self::WORTH;
+        if taps < Self::FEWEST_TAPS || worth <= costs.seconds(&least_steps(geometry, costs), dtype) {
             return Self::with(geometry, dtype, costs, spectrum_cached, ConvWay::Direct, direct);
         }
         match best_tile(geometry, dtype, costs, spectrum_cached) {
