@@ -106,6 +106,7 @@ impl<T: Precision> Kernel for Product<'_, T> {
 
 /// [`pair`] of `a[i]` and `b[BLOCK - 1 - i]`, with real and imaginary parts apart so that the compiler vectorises across pairs.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "several arrays side by side")]
 fn block<T: Precision>(
     a: &mut [Complex<T>],
     b: &mut [Complex<T>],

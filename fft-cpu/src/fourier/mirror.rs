@@ -25,6 +25,7 @@ pub(super) fn number<T: Precision>(parts: &Parts<T>, i: usize) -> Complex<T> {
 
 /// `f(a[i], b[n - 1 - i], t[i])` for all `i`: the first of the results at `i`, the second at `n - 1 - i`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "several arrays side by side")]
 pub(super) fn map_block<T: Precision>(
     a: &[Complex<T>],
     b: &[Complex<T>],
