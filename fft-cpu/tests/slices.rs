@@ -233,3 +233,23 @@ fn what_is_not_finite_passes_through() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn absurd_lengths_are_errors() {
+    // All are beyond the memory of machines that are, so none of them may reach a planner or an allocator that aborts.
+    for n in [1 << 40, 1 << 60, 1 << 61, usize::MAX / 2, usize::MAX - 1, usize::MAX] {
+        let errors = [
+            Plan::<f32>::new(n).err(),
+            Plan::<f64>::new(n).err(),
+            RealPlan::<f32>::new(n).err(),
+            RealPlan::<f64>::new(n).err(),
+        ];
+        let waves = [Wave::Cosine, Wave::Sine].into_iter();
+        let kinds = [DctType::I, DctType::II, DctType::III, DctType::IV];
+        let waves = waves.flat_map(|wave| kinds.map(|kind| DctPlan::<f32>::new(wave, kind, n).err()));
+        for error in errors.into_iter().chain(waves) {
+            let error = error.unwrap_or_else(|| panic!("{n} points were planned")).to_string();
+            assert!(error.contains("Plan::new: n = ") && error.contains(&n.to_string()), "{error}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use fft_core::{DctSpec, DctType, Direction, Error, Norm, Result, Wave};
 
-use super::{Scalar, expect_points, lines_of};
+use super::{Scalar, expect_plan, lines_of};
 use crate::cosine;
 
 /// The cosine or sine transform of one type, and its inverse, of lines of one length, in place. Slices hold any number of lines one
@@ -38,11 +38,12 @@ impl<T: Scalar> DctPlan<T> {
     /// The plan of `n` points.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for `n = 0`, and for `n = 1` of the cosine transform of type I.
+    /// [`Error::InvalidArgument`] for `n = 0`, for `n = 1` of the cosine transform of type I, and when a plan of `n` points does not fit
+    /// into memory.
     pub fn new(wave: Wave, kind: DctType, n: usize) -> Result<Self> {
         const OP: &str = "DctPlan::new";
         static PLANS: LazyLock<cosine::Plans> = LazyLock::new(Default::default);
-        expect_points(OP, n)?;
+        expect_plan::<T>(OP, n)?;
         if DctSpec::period(wave, kind, n) == 0 {
             return Err(Error::invalid(OP, "n", n, format!("type {kind:?} needs at least 2 points")));
         }

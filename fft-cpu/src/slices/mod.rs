@@ -38,7 +38,7 @@ pub use plan::Plan;
 pub use real_plan::RealPlan;
 pub use scalar::Scalar;
 
-use fft_core::{Error, Result};
+use fft_core::{Complex, Error, Result};
 
 /// The number of lines of `n` elements in a slice of `len`.
 fn lines_of(op: &'static str, argument: &'static str, len: usize, n: usize) -> Result<usize> {
@@ -62,4 +62,20 @@ fn expect_points(op: &'static str, n: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(op, "n", n, "a transform needs at least one point"))
+}
+
+/// The longest line of a plan. Memory ends long before it; planners search divisors of whatever they are given.
+const MAX_POINTS: usize = 1 << 36;
+
+/// Refuses plans of nothing, and those whose tables the allocator would abort the process over.
+fn expect_plan<T>(op: &'static str, n: usize) -> Result<()> {
+    expect_points(op, n)?;
+    if n > MAX_POINTS {
+        return Err(Error::invalid(op, "n", n, format!("a plan has at most {MAX_POINTS} points")));
+    }
+    // Both directions of an awkward length: factors, and convolutions of the next convenient length beyond `2 n`.
+    let numbers = n.saturating_mul(8);
+    Vec::<Complex<T>>::new()
+        .try_reserve_exact(numbers)
+        .map_err(|e| Error::invalid(op, "n", n, format!("no memory for a plan of so many points: {e}")))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fft_core::{Complex, Direction, Norm, Result};
 use rustfft::Fft;
 
-use super::{Scalar, expect_len, expect_points, lines_of};
+use super::{Scalar, expect_len, expect_plan, lines_of};
 
 /// Complex transforms of lines of one length. Slices hold any number of lines one after another.
 ///
@@ -43,9 +43,9 @@ impl<T: Scalar> Plan<T> {
     /// The plan of `n` points, any number. The first plan of a length takes a while, the next ones are found.
     ///
     /// # Errors
-    /// [`InvalidArgument`](fft_core::Error::InvalidArgument) for `n = 0`.
+    /// [`InvalidArgument`](fft_core::Error::InvalidArgument) for `n = 0`, and when a plan of `n` points does not fit into memory.
     pub fn new(n: usize) -> Result<Self> {
-        expect_points("Plan::new", n)?;
+        expect_plan::<T>("Plan::new", n)?;
         let [forward, inverse] = T::planners(|planners| planners.complex(n));
         let of =
             |plan: &Arc<dyn Fft<T>>| plan.get_inplace_scratch_len().max(plan.get_immutable_scratch_len());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fft_core::{Complex, Direction, Error, Norm, Result};
 use realfft::{ComplexToReal, RealToComplex};
 
-use super::{Scalar, expect_len, expect_points, lines_of};
+use super::{Scalar, expect_len, expect_plan, lines_of};
 
 /// Transforms between real lines of `n` points and half spectra of `n / 2 + 1` bins. Slices hold any number of lines one after
 /// another. Cloning and threads: as [`Plan`](super::Plan).
@@ -32,9 +32,9 @@ impl<T: Scalar> RealPlan<T> {
     /// The plan of `n` points, any number.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for `n = 0`.
+    /// [`Error::InvalidArgument`] for `n = 0`, and when a plan of `n` points does not fit into memory.
     pub fn new(n: usize) -> Result<Self> {
-        expect_points("RealPlan::new", n)?;
+        expect_plan::<T>("RealPlan::new", n)?;
         let (forward, inverse) = T::planners(|planners| planners.real(n));
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         Ok(Self { forward, inverse, scratch })
