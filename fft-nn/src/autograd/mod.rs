@@ -6,7 +6,7 @@
 //! Gradients of a real loss `L` follow PyTorch's convention: `grad = dL/dRe x + i dL/dIm x` (twice the Wirtinger derivative by the conjugate), so that
 //! `x - rate * grad` descends. A holomorphic `y = f(x)` passes `grad_y conj(f'(x))` on.
 //!
-//! Each operation is one value of a type that implements [`Operation`]: forward and backward stand together in [`ops`]. [`registry`] lists all of
+//! Each operation is one value of a type that implements [`Operation`]: forward and backward stand together in [`ops`]. [`registry()`] lists all of
 //! them with inputs to check them on; an operation that the registry does not list does not compile.
 //!
 //! ```
