@@ -7,7 +7,7 @@ use crate::{DType, Dims, Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ConvMethod {
-    /// As [`ConvPlan`] predicts to be fastest.
+    /// As [`ConvPlan`] chooses: what it predicts to be fastest, with a preference for the direct way.
     #[default]
     Auto,
     /// As a sum over taps.
