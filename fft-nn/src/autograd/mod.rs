@@ -27,10 +27,13 @@ pub mod check;
 mod checkpointing;
 mod operation;
 pub mod ops;
+mod random;
 mod registry;
 mod var;
 
 pub use checkpointing::checkpoint;
 pub use operation::{Context, Needs, Operation};
+pub use random::Seeds;
 pub use registry::{Registered, Sample, registry};
+pub(crate) use var::lock;
 pub use var::{Hook, Var, is_recording, no_grad};

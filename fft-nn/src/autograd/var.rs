@@ -88,7 +88,7 @@ pub fn no_grad<T>(work: impl FnOnce() -> T) -> T {
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
