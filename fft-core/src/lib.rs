@@ -13,6 +13,7 @@
 //! The forward transform is `X[k] = sum_n x[n] exp(-2 pi i k n / N)`; [`Norm::Backward`] (a factor `1/N` on the inverse)
 //! is the default. A length is never padded to another transform: `N = 1000` is the 1000-point DFT.
 
+pub mod axes;
 pub mod backend;
 pub mod buffer;
 pub mod compose;

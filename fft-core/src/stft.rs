@@ -1,5 +1,6 @@
 //! Options of the short-time Fourier transform.
 
+use crate::axes::expect_addressable;
 use crate::window::Window;
 use crate::{DType, Device, Error, Result, Tensor, window};
 
@@ -99,6 +100,7 @@ impl StftOptions {
         if n_fft == 0 {
             return Err(Error::invalid(op, "n_fft", n_fft, "a transform needs at least one point"));
         }
+        expect_addressable(op, "n_fft", &[n_fft], &[0], &[n_fft])?;
         if window_len == 0 || window_len > n_fft {
             let reason = format!("must be from 1 to n_fft = {n_fft}");
             return Err(Error::invalid(op, "window_len", window_len, reason));
@@ -119,7 +121,7 @@ impl StftOptions {
     pub(crate) fn framing(&self, op: &'static str, device: &Device, real: DType) -> Result<Framing> {
         let Self { n_fft, window_len, .. } = *self;
         let window = match &self.window {
-            StftWindow::Named(window) => window.values(window_len, true)?,
+            StftWindow::Named(window) => window.values_for(op, window_len, true)?,
             StftWindow::Values(values) => self.own_weights(op, device, real, values)?,
         };
         let squares: f64 = window.iter().map(|w| w * w).sum();

@@ -53,13 +53,17 @@ impl Window {
     /// # Errors
     /// [`Error::InvalidArgument`] for no points, more than memory holds, or a parameter out of its range.
     pub fn values(self, n: usize, periodic: bool) -> Result<Vec<f64>> {
-        const OP: &str = "window";
+        self.values_for("window", n, periodic)
+    }
+
+    /// [`values`](Self::values), with the name of the operation that needs them in its errors.
+    pub(crate) fn values_for(self, op: &'static str, n: usize, periodic: bool) -> Result<Vec<f64>> {
         if n == 0 {
-            return Err(Error::invalid(OP, "n", n, "a window needs at least one point"));
+            return Err(Error::invalid(op, "n", n, "a window needs at least one point"));
         }
         let finite = |name, value: f64, fits: bool, reason: &str| match value.is_finite() && fits {
             true => Ok(()),
-            false => Err(Error::invalid(OP, name, value, reason)),
+            false => Err(Error::invalid(op, name, value, reason)),
         };
         match self {
             Window::Kaiser { beta } => finite("beta", beta, beta >= 0.0, "must be finite and at least 0")?,
@@ -72,7 +76,7 @@ impl Window {
             _ => {}
         }
         let mut out = Vec::new();
-        let memory = |_| Error::invalid(OP, "n", n, "has more points than memory holds");
+        let memory = |_| Error::invalid(op, "n", n, "has more points than memory holds");
         out.try_reserve_exact(n).map_err(memory)?;
         if n == 1 {
             out.push(1.0);

@@ -1,29 +1,10 @@
 //! Convolutions with input that they must refuse: the right error with the operation's name, never a panic.
 
+mod refused;
+
 use fft_core::convolution::{Conv, ConvMethod, ConvSpec, PaddingMode};
-use fft_core::{DType, Device, Error, Result, Tensor};
-
-/// The call fails with an error of this pattern, whose message contains each of the texts.
-macro_rules! refused {
-    ($call:expr, $variant:ident $(, $text:literal)*) => {
-        match $call {
-            Err(error @ Error::$variant { .. }) => {
-                $(assert!(error.to_string().contains($text), "{}: {error}", stringify!($call));)*
-                let _ = error;
-            }
-            other => panic!("{}: {:?}", stringify!($call), other.map(|_| "no error")),
-        }
-    };
-}
-
-fn device() -> Device {
-    let options = fft_cpu::CpuOptions { threads: Some(1), memory_limit: Some(1 << 28) };
-    fft_cpu::device(options).expect("a processor opens")
-}
-
-fn typed(device: &Device, shape: &[usize], dtype: DType) -> Tensor {
-    Tensor::zeros(device, shape, dtype).expect("a small tensor fits")
-}
+use fft_core::{DType, Result, Tensor};
+use refused::{device, refused, typed};
 
 /// A convolution of zeros of these shapes, by every method; all must agree on whether it is refused.
 fn conv(x: &[usize], w: &[usize], spec: &ConvSpec) -> Result<Tensor> {

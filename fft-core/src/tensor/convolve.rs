@@ -1,6 +1,7 @@
 //! Convolution and correlation of sequences as in NumPy and SciPy. The convolutions of neural networks are another module's:
 //! see [`crate::convolution`].
 
+use crate::axes::expect_axes;
 use crate::convolution::{ConvMethod, ConvSpec};
 use crate::frequencies::next_fast_len;
 use crate::layout::broadcast_shapes;
@@ -65,7 +66,7 @@ impl Tensor {
     /// As [`convolve`](Self::convolve), and [`Error::InvalidArgument`] for axes that do not exist or are repeated, and in mode valid when
     /// neither tensor is at least as long along all of them.
     pub fn convolve_nd(&self, other: &Tensor, axes: &[usize], mode: ConvolveMode) -> Result<Self> {
-        self.sums("convolve", other, axes, mode, Sums::Convolution)
+        self.sums("convolve_nd", other, axes, mode, Sums::Convolution)
     }
 
     /// [`correlate`](Self::correlate) along several axes of tensors of the same rank; the others broadcast.
@@ -73,7 +74,7 @@ impl Tensor {
     /// # Errors
     /// As [`convolve_nd`](Self::convolve_nd).
     pub fn correlate_nd(&self, other: &Tensor, axes: &[usize], mode: ConvolveMode) -> Result<Self> {
-        self.sums("correlate", other, axes, mode, Sums::Correlation)
+        self.sums("correlate_nd", other, axes, mode, Sums::Correlation)
     }
 
     fn one_axis(&self, op: &'static str, other: &Tensor, mode: ConvolveMode, sums: Sums) -> Result<Self> {
@@ -97,14 +98,11 @@ impl Tensor {
         let (a, b) = (self.part_of(op, other)?, other.part_of(op, self)?);
         let mut lead = [Dims::from_slice(a.shape()), Dims::from_slice(b.shape())];
         let mut ranges = Vec::with_capacity(axes.len());
-        for (i, &axis) in axes.iter().enumerate() {
-            a.expect_axis(op, axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
-            }
-            if a.rank() != b.rank() {
-                return Err(Error::shapes(op, a.shape(), b.shape(), "the ranks must be equal"));
-            }
+        expect_axes(op, a.rank(), axes)?;
+        if !axes.is_empty() && a.rank() != b.rank() {
+            return Err(Error::shapes(op, a.shape(), b.shape(), "the ranks must be equal"));
+        }
+        for &axis in axes {
             let (n, m) = (a.shape()[axis], b.shape()[axis]);
             if n == 0 || m == 0 {
                 return Err(Error::shapes(op, a.shape(), b.shape(), format!("nothing along axis {axis}")));

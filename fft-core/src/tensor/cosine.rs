@@ -1,6 +1,7 @@
 //! Cosine and sine transforms of tensors, named and normalised as in `scipy.fft`.
 
-use crate::{DType, DctSpec, DctType, Direction, Error, Norm, Result, Tensor, Wave};
+use crate::axes::{expect_addressable, expect_axes, expect_one_each};
+use crate::{DType, DctSpec, DctType, Dims, Direction, Error, Norm, Result, Tensor, Wave};
 
 impl Tensor {
     /// Discrete cosine transform of a [type](DctType) along `axis`. `n` crops or zero-pads the axis first (default: its
@@ -11,7 +12,15 @@ impl Tensor {
     /// [`Error::InvalidArgument`] for an axis that does not exist, `n = 0`, or `n = 1` with type I; [`Error::DTypeMismatch`] when
     /// not `F32`, `F64`, `C64` or `C128`.
     pub fn dct(&self, kind: DctType, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.dctn(kind, &[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.trigonometric(
+            "dct",
+            Wave::Cosine,
+            kind,
+            Direction::Forward,
+            &[axis],
+            n.as_ref().map(std::slice::from_ref),
+            norm,
+        )
     }
 
     /// Inverse of [`dct`](Self::dct) of the same type and norm.
@@ -19,7 +28,15 @@ impl Tensor {
     /// # Errors
     /// As [`dct`](Self::dct).
     pub fn idct(&self, kind: DctType, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.idctn(kind, &[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.trigonometric(
+            "idct",
+            Wave::Cosine,
+            kind,
+            Direction::Inverse,
+            &[axis],
+            n.as_ref().map(std::slice::from_ref),
+            norm,
+        )
     }
 
     /// Discrete sine transform of a [type](DctType) along `axis`; see [`dct`](Self::dct).
@@ -27,7 +44,15 @@ impl Tensor {
     /// # Errors
     /// As [`dct`](Self::dct); type I takes one point.
     pub fn dst(&self, kind: DctType, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.dstn(kind, &[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.trigonometric(
+            "dst",
+            Wave::Sine,
+            kind,
+            Direction::Forward,
+            &[axis],
+            n.as_ref().map(std::slice::from_ref),
+            norm,
+        )
     }
 
     /// Inverse of [`dst`](Self::dst) of the same type and norm.
@@ -35,7 +60,15 @@ impl Tensor {
     /// # Errors
     /// As [`dst`](Self::dst).
     pub fn idst(&self, kind: DctType, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.idstn(kind, &[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.trigonometric(
+            "idst",
+            Wave::Sine,
+            kind,
+            Direction::Inverse,
+            &[axis],
+            n.as_ref().map(std::slice::from_ref),
+            norm,
+        )
     }
 
     /// [`dct`](Self::dct) along several axes; `n` has one length an axis.
@@ -43,7 +76,7 @@ impl Tensor {
     /// # Errors
     /// As [`dct`](Self::dct), and [`Error::InvalidArgument`] when an axis is repeated.
     pub fn dctn(&self, kind: DctType, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.trigonometric("dct", Wave::Cosine, kind, Direction::Forward, axes, n, norm)
+        self.trigonometric("dctn", Wave::Cosine, kind, Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`dctn`](Self::dctn).
@@ -51,7 +84,7 @@ impl Tensor {
     /// # Errors
     /// As [`dctn`](Self::dctn).
     pub fn idctn(&self, kind: DctType, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.trigonometric("idct", Wave::Cosine, kind, Direction::Inverse, axes, n, norm)
+        self.trigonometric("idctn", Wave::Cosine, kind, Direction::Inverse, axes, n, norm)
     }
 
     /// [`dst`](Self::dst) along several axes; `n` has one length an axis.
@@ -59,7 +92,7 @@ impl Tensor {
     /// # Errors
     /// As [`dst`](Self::dst), and [`Error::InvalidArgument`] when an axis is repeated.
     pub fn dstn(&self, kind: DctType, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.trigonometric("dst", Wave::Sine, kind, Direction::Forward, axes, n, norm)
+        self.trigonometric("dstn", Wave::Sine, kind, Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`dstn`](Self::dstn).
@@ -67,7 +100,7 @@ impl Tensor {
     /// # Errors
     /// As [`dstn`](Self::dstn).
     pub fn idstn(&self, kind: DctType, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.trigonometric("idst", Wave::Sine, kind, Direction::Inverse, axes, n, norm)
+        self.trigonometric("idstn", Wave::Sine, kind, Direction::Inverse, axes, n, norm)
     }
 
     #[allow(
@@ -92,28 +125,23 @@ impl Tensor {
             }
             lhs => return Err(Error::DTypeMismatch { op, lhs, rhs: DType::F32 }),
         }
-        if let Some(n) = n.filter(|n| n.len() != axes.len()) {
-            return Err(Error::invalid(op, "n", n, format!("one length for each of {} axes", axes.len())));
+        expect_one_each(op, axes, n)?;
+        expect_axes(op, self.rank(), axes)?;
+        let lengths: Dims = match n {
+            Some(n) => Dims::from_slice(n),
+            None => axes.iter().map(|&axis| self.shape()[axis]).collect(),
+        };
+        let least = if (wave, kind) == (Wave::Cosine, DctType::I) { 2 } else { 1 };
+        if let Some(points) = lengths.iter().find(|&&points| points < least) {
+            let reason = format!("type {kind:?} needs at least {least} points");
+            return Err(Error::invalid(op, "n", points, reason));
         }
-        for (i, &axis) in axes.iter().enumerate() {
-            self.expect_axis(op, axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
-            }
-            let points = n.map_or(self.shape()[axis], |n| n[i]);
-            let least = if (wave, kind) == (Wave::Cosine, DctType::I) { 2 } else { 1 };
-            if points < least {
-                let reason = format!("type {kind:?} needs at least {least} points");
-                return Err(Error::invalid(op, "n", points, reason));
-            }
-        }
+        expect_addressable(op, "n", self.shape(), axes, &lengths)?;
         let kind = if direction == Direction::Forward { kind } else { kind.inverse() };
         let mut out = self.clone();
-        for (i, &axis) in axes.iter().enumerate() {
-            if let Some(n) = n {
-                out = out.resize(axis, n[i])?;
-            }
-            let period = DctSpec::period(wave, kind, out.shape()[axis]);
+        for (&axis, &points) in axes.iter().zip(&lengths) {
+            out = out.resize(axis, points)?;
+            let period = DctSpec::period(wave, kind, points);
             let orthogonal = norm == Norm::Ortho;
             let spec = DctSpec { wave, kind, axis, scale: norm.scale(direction, period), orthogonal };
             out = out.dct_primitive(spec)?;

@@ -11,7 +11,7 @@ impl Tensor {
     /// # Errors
     /// As [`irfft`](Self::irfft).
     pub fn hfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.hfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.spectrum_of_half("hfft", &[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
 
     /// Inverse of [`hfft`](Self::hfft): the first half of the Hermitian signal whose spectrum are `n` real bins.
@@ -19,7 +19,7 @@ impl Tensor {
     /// # Errors
     /// As [`rfft`](Self::rfft).
     pub fn ihfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.ihfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.half_of_spectrum("ihfft", &[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
 
     /// [`hfftn`](Self::hfftn) along two axes.
@@ -27,7 +27,7 @@ impl Tensor {
     /// # Errors
     /// As [`irfftn`](Self::irfftn).
     pub fn hfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.hfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.spectrum_of_half("hfft2", &axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
     }
 
     /// [`ihfftn`](Self::ihfftn) along two axes.
@@ -35,7 +35,7 @@ impl Tensor {
     /// # Errors
     /// As [`rfftn`](Self::rfftn).
     pub fn ihfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.ihfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.half_of_spectrum("ihfft2", &axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
     }
 
     /// [`hfft`](Self::hfft) along several axes; the signal is given by half along the last of `axes`.
@@ -43,10 +43,7 @@ impl Tensor {
     /// # Errors
     /// As [`irfftn`](Self::irfftn).
     pub fn hfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        const OP: &str = "hfft";
-        // The forward transform of x is the conjugate of the inverse of conj(x), and it is real.
-        let conjugate = if self.dtype().is_complex() { self.conj()? } else { self.clone() };
-        conjugate.real_inverse(OP, axes, n, norm.swapped())
+        self.spectrum_of_half("hfftn", axes, n, norm)
     }
 
     /// Inverse of [`hfftn`](Self::hfftn).
@@ -54,6 +51,28 @@ impl Tensor {
     /// # Errors
     /// As [`rfftn`](Self::rfftn).
     pub fn ihfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.real_forward("ihfft", axes, n, norm.swapped())?.conj()
+        self.half_of_spectrum("ihfftn", axes, n, norm)
+    }
+
+    /// The forward transform of x is the conjugate of the inverse one of conj(x), and it is real.
+    fn spectrum_of_half(
+        &self,
+        op: &'static str,
+        axes: &[usize],
+        n: Option<&[usize]>,
+        norm: Norm,
+    ) -> Result<Self> {
+        let conjugate = if self.dtype().is_complex() { self.conj()? } else { self.clone() };
+        conjugate.real_inverse(op, axes, n, norm.swapped())
+    }
+
+    fn half_of_spectrum(
+        &self,
+        op: &'static str,
+        axes: &[usize],
+        n: Option<&[usize]>,
+        norm: Norm,
+    ) -> Result<Self> {
+        self.real_forward(op, axes, n, norm.swapped())?.conj()
     }
 }

@@ -1,6 +1,7 @@
 //! Fourier transforms that replace their tensor.
 
-use crate::{DType, Direction, Error, FftKind, FftSpec, Norm, Result, Tensor};
+use crate::axes::fft_specs;
+use crate::{DType, Direction, Error, FftKind, Norm, Result, Tensor};
 
 impl Tensor {
     /// Replaces a complex tensor by its transform along `axes`, each over all its elements, as [`fftn`](Self::fftn) computes it. A backend
@@ -25,18 +26,7 @@ impl Tensor {
         if !self.dtype().is_complex() {
             return Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::C64 });
         }
-        let mut specs: smallvec::SmallVec<[FftSpec; 8]> = smallvec::SmallVec::new();
-        for (i, &axis) in axes.iter().enumerate() {
-            self.expect_axis(op, axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
-            }
-            let n = self.shape()[axis];
-            if n == 0 {
-                return Err(Error::invalid(op, "n", n, "a transform needs at least one point"));
-            }
-            specs.push(FftSpec { kind: FftKind::C2C, direction, axis, n, scale: norm.scale(direction, n) });
-        }
+        let specs = fft_specs(op, FftKind::C2C, direction, self.shape(), axes, None, norm)?;
         let device = self.device().clone();
         device.fft_in_place(&specs, self)
     }

@@ -24,6 +24,7 @@ pub use indexing::check_indices;
 
 use std::sync::Arc;
 
+use crate::axes::expect_axis;
 use crate::{Buffer, DType, Device, Element, Error, HostBytes, Layout, Result, View, ViewMut};
 
 /// An n-dimensional array on a device: a shared [`Buffer`], a [`Layout`] and a [`DType`].
@@ -341,9 +342,6 @@ impl Tensor {
 
     /// Checks that `axis` exists.
     pub(crate) fn expect_axis(&self, op: &'static str, axis: usize) -> Result<()> {
-        if axis < self.rank() {
-            return Ok(());
-        }
-        Err(Error::invalid(op, "axis", axis, format!("the tensor has {} axes", self.rank())))
+        expect_axis(op, self.rank(), axis)
     }
 }

@@ -1,5 +1,6 @@
 //! Sums, means, extrema over axes.
 
+use crate::axes::expect_axes;
 use crate::{DType, Dims, Error, ReduceOp, Result, Tensor};
 
 impl Tensor {
@@ -10,16 +11,9 @@ impl Tensor {
     /// reduction, or an extremum of nothing; [`Error::Unsupported`] for a dtype that [`ReduceOp`] excludes.
     pub fn reduce(&self, op: ReduceOp, axes: &[usize]) -> Result<Self> {
         const OP: &str = "reduce";
+        expect_axes(OP, self.rank(), axes)?;
         let mut sorted = Dims::from_slice(axes);
         sorted.sort_unstable();
-        for pair in sorted.windows(2) {
-            if pair[0] == pair[1] {
-                return Err(Error::invalid(OP, "axes", axes, "an axis is repeated"));
-            }
-        }
-        for &axis in &sorted {
-            self.expect_axis(OP, axis)?;
-        }
         let d = self.dtype();
         let (extremum, arg) = match op {
             ReduceOp::Max | ReduceOp::Min => (true, false),

@@ -1,5 +1,6 @@
 //! Moving elements along axes: cyclic shifts, and lengths cropped or padded.
 
+use crate::axes::expect_axes;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -68,12 +69,7 @@ impl Tensor {
     }
 
     fn shifted(&self, op: &'static str, axes: &[usize], start: impl Fn(usize) -> usize) -> Result<Self> {
-        for (i, &axis) in axes.iter().enumerate() {
-            self.expect_axis(op, axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
-            }
-        }
+        expect_axes(op, self.rank(), axes)?;
         axes.iter().try_fold(self.clone(), |x, &axis| x.rotated(axis, start(x.shape()[axis])))
     }
 

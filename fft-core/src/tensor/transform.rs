@@ -1,5 +1,6 @@
 //! Fourier transforms of tensors, named and normalised as in `numpy.fft`.
 
+use crate::axes::fft_specs;
 use crate::layout::broadcast_shapes;
 use crate::{DType, Dims, Direction, Error, FftKind, FftSpec, Norm, Result, Tensor};
 
@@ -11,7 +12,7 @@ impl Tensor {
     /// [`Error::InvalidArgument`] for an axis that does not exist or `n = 0`; [`Error::DTypeMismatch`] when not `F32`,
     /// `F64`, `C64` or `C128`.
     pub fn fft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.fftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.complex_transform("fft", Direction::Forward, &[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
 
     /// Inverse of [`fft`](Self::fft).
@@ -19,7 +20,13 @@ impl Tensor {
     /// # Errors
     /// As [`fft`](Self::fft).
     pub fn ifft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.ifftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.complex_transform(
+            "ifft",
+            Direction::Inverse,
+            &[axis],
+            n.as_ref().map(std::slice::from_ref),
+            norm,
+        )
     }
 
     /// Half spectrum (`n / 2 + 1` bins) of a real tensor along `axis`.
@@ -27,10 +34,11 @@ impl Tensor {
     /// # Errors
     /// As [`fft`](Self::fft); the tensor must be `F32` or `F64`.
     pub fn rfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.rfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.real_forward("rfft", &[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
 
-    /// Inverse of [`rfft`](Self::rfft): `n` real values from a half spectrum (default `n`: `2 (bins - 1)`).
+    /// Inverse of [`rfft`](Self::rfft): `n` real values from a half spectrum (default `n`: `2 (bins - 1)`; for a single
+    /// bin that is 0, which is an error: one point must be said).
     ///
     /// `bins` bins are those of `2 bins - 2` or of `2 bins - 1` points. Any other `n` crops the spectrum or pads it with zeros, as
     /// in NumPy, except for the two lengths beside these: `n = 2 bins` would lack its middle bin and `n = 2 bins - 3` has none, so
@@ -40,7 +48,7 @@ impl Tensor {
     /// # Errors
     /// As [`fft`](Self::fft), and [`Error::InvalidArgument`] for such an `n`; the tensor must be `C64` or `C128`.
     pub fn irfft(&self, axis: usize, n: Option<usize>, norm: Norm) -> Result<Self> {
-        self.irfftn(&[axis], n.as_ref().map(std::slice::from_ref), norm)
+        self.real_inverse("irfft", &[axis], n.as_ref().map(std::slice::from_ref), norm)
     }
 
     /// Transform along several axes; `n` has one length an axis.
@@ -48,8 +56,7 @@ impl Tensor {
     /// # Errors
     /// As [`fft`](Self::fft), and [`Error::InvalidArgument`] when an axis is repeated.
     pub fn fftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        const OP: &str = "fft";
-        self.complex_input(OP)?.transform(OP, FftKind::C2C, Direction::Forward, axes, n, norm)
+        self.complex_transform("fftn", Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`fftn`](Self::fftn).
@@ -57,8 +64,7 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn).
     pub fn ifftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        const OP: &str = "ifft";
-        self.complex_input(OP)?.transform(OP, FftKind::C2C, Direction::Inverse, axes, n, norm)
+        self.complex_transform("ifftn", Direction::Inverse, axes, n, norm)
     }
 
     /// Transform of a real tensor along several axes; the last of `axes` keeps only the half spectrum.
@@ -66,7 +72,7 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn); the tensor must be `F32` or `F64`.
     pub fn rfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.real_forward("rfft", axes, n, norm)
+        self.real_forward("rfftn", axes, n, norm)
     }
 
     /// Inverse of [`rfftn`](Self::rfftn).
@@ -74,7 +80,7 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn); the tensor must be `C64` or `C128`.
     pub fn irfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.real_inverse("irfft", axes, n, norm)
+        self.real_inverse("irfftn", axes, n, norm)
     }
 
     /// [`fftn`](Self::fftn) along two axes, which are always named: NumPy takes the last two where they are not.
@@ -82,7 +88,13 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn).
     pub fn fft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.fftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.complex_transform(
+            "fft2",
+            Direction::Forward,
+            &axes,
+            n.as_ref().map(<[usize; 2]>::as_slice),
+            norm,
+        )
     }
 
     /// Inverse of [`fft2`](Self::fft2).
@@ -90,7 +102,13 @@ impl Tensor {
     /// # Errors
     /// As [`fftn`](Self::fftn).
     pub fn ifft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.ifftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.complex_transform(
+            "ifft2",
+            Direction::Inverse,
+            &axes,
+            n.as_ref().map(<[usize; 2]>::as_slice),
+            norm,
+        )
     }
 
     /// [`rfftn`](Self::rfftn) along two axes.
@@ -98,7 +116,7 @@ impl Tensor {
     /// # Errors
     /// As [`rfftn`](Self::rfftn).
     pub fn rfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.rfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.real_forward("rfft2", &axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
     }
 
     /// Inverse of [`rfft2`](Self::rfft2).
@@ -106,7 +124,7 @@ impl Tensor {
     /// # Errors
     /// As [`irfftn`](Self::irfftn).
     pub fn irfft2(&self, axes: [usize; 2], n: Option<[usize; 2]>, norm: Norm) -> Result<Self> {
-        self.irfftn(&axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
+        self.real_inverse("irfft2", &axes, n.as_ref().map(<[usize; 2]>::as_slice), norm)
     }
 
     /// Circular convolution along the last axis by the convolution theorem:
@@ -146,7 +164,8 @@ impl Tensor {
         if !matches!(self.dtype(), DType::F32 | DType::F64) {
             return Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::F32 });
         }
-        self.transform(op, FftKind::R2C, Direction::Forward, axes, n, norm)
+        let specs = fft_specs(op, FftKind::R2C, Direction::Forward, self.shape(), axes, n, norm)?;
+        self.device().fft_nd(&specs, self)
     }
 
     /// Real values from a half spectrum under the name of `op`.
@@ -160,55 +179,26 @@ impl Tensor {
         if !self.dtype().is_complex() {
             return Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::C64 });
         }
-        self.transform(op, FftKind::C2R, Direction::Inverse, axes, n, norm)
+        let specs = fft_specs(op, FftKind::C2R, Direction::Inverse, self.shape(), axes, n, norm)?;
+        self.device().fft_nd(&specs, self)
     }
 
-    fn complex_input(&self, op: &'static str) -> Result<Self> {
-        match self.dtype() {
-            DType::C64 | DType::C128 => Ok(self.clone()),
-            d @ (DType::F32 | DType::F64) => self.to_dtype(d.to_complex()),
-            lhs => Err(Error::DTypeMismatch { op, lhs, rhs: DType::C64 }),
-        }
-    }
-
-    fn transform(
+    /// A complex transform under the name of `op`; real numbers are taken as complex.
+    fn complex_transform(
         &self,
         op: &'static str,
-        kind: FftKind,
         direction: Direction,
         axes: &[usize],
         n: Option<&[usize]>,
         norm: Norm,
     ) -> Result<Self> {
-        if let Some(n) = n.filter(|n| n.len() != axes.len()) {
-            return Err(Error::invalid(op, "n", n, format!("one length for each of {} axes", axes.len())));
-        }
-        if axes.is_empty() {
-            if kind == FftKind::C2C {
-                return Ok(self.clone());
-            }
-            return Err(Error::invalid(op, "axes", axes, "at least one axis is needed"));
-        }
-        let mut specs: smallvec::SmallVec<[FftSpec; 8]> = smallvec::SmallVec::new();
-        for (i, &axis) in axes.iter().enumerate() {
-            self.expect_axis(op, axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::invalid(op, "axes", axes, "an axis is repeated"));
-            }
-            let half = kind == FftKind::C2R && i + 1 == axes.len();
-            let own = self.shape()[axis];
-            let points = n.map_or(if half { 2 * own.saturating_sub(1) } else { own }, |n| n[i]);
-            if points == 0 {
-                return Err(Error::invalid(op, "n", points, "a transform needs at least one point"));
-            }
-            if half {
-                expect_parity(op, own, points)?;
-            }
-            let last = i + 1 == axes.len();
-            let kind = if last { kind } else { FftKind::C2C };
-            specs.push(FftSpec { kind, direction, axis, n: points, scale: norm.scale(direction, points) });
-        }
-        self.device().fft_nd(&specs, self)
+        let x = match self.dtype() {
+            DType::C64 | DType::C128 => self.clone(),
+            d @ (DType::F32 | DType::F64) => self.to_dtype(d.to_complex())?,
+            lhs => return Err(Error::DTypeMismatch { op, lhs, rhs: DType::C64 }),
+        };
+        let specs = fft_specs(op, FftKind::C2C, direction, x.shape(), axes, n, norm)?;
+        if specs.is_empty() { Ok(x) } else { x.device().fft_nd(&specs, &x) }
     }
 
     /// One transform along one axis, by the backend's primitive. For compositions and backends.
@@ -246,21 +236,4 @@ impl Tensor {
         }
         Tensor::build(self.device(), OP, &shape, dtype, |dst| self.device().fft(spec, self.view(), dst))
     }
-}
-
-/// Refuses a number of points that is one off those to which a half spectrum of `bins` bins belongs.
-fn expect_parity(op: &'static str, bins: usize, n: usize) -> Result<()> {
-    let twice = bins.saturating_mul(2);
-    if bins == 0 || (n != twice && n.saturating_add(3) != twice) {
-        return Ok(());
-    }
-    let (even, odd) = (twice - 2, twice - 1);
-    let kind = if n.is_multiple_of(2) {
-        "an even length has a middle bin more"
-    } else {
-        "an odd length has no middle bin"
-    };
-    let reason =
-        format!("{bins} bins belong to {even} or {odd} points, and {kind}; resize the spectrum to mean that");
-    Err(Error::invalid(op, "n", n, reason))
 }

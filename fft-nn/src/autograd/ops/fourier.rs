@@ -1,6 +1,7 @@
 //! Fourier transforms.
 
-use fft_core::{DType, Device, Dims, Direction, Error, FftKind, FftSpec, Norm, Result, Tensor, ViewMut};
+use fft_core::axes::fft_specs;
+use fft_core::{DType, Device, Dims, Direction, FftKind, FftSpec, Norm, Result, Tensor, ViewMut};
 
 use crate::autograd::Var;
 use crate::autograd::check::{complex, real};
@@ -162,32 +163,14 @@ impl Var {
         n: Option<&[usize]>,
         norm: Norm,
     ) -> Result<Self> {
-        let shape = self.shape();
-        let mut lengths = Dims::new();
-        for (i, &axis) in axes.iter().enumerate() {
-            let own = *shape.get(axis).ok_or_else(|| {
-                Error::invalid(op, "axis", axis, format!("the tensor has {} axes", shape.len()))
-            })?;
-            let half = kind == FftKind::C2R && i + 1 == axes.len();
-            lengths.push(if half { 2 * own.saturating_sub(1) } else { own });
-        }
-        if let Some(n) = n {
-            if n.len() != axes.len() {
-                return Err(Error::invalid(
-                    op,
-                    "n",
-                    n,
-                    format!("one length for each of {} axes", axes.len()),
-                ));
-            }
-            lengths = Dims::from_slice(n);
-        }
-        if axes.is_empty() {
-            return Err(Error::invalid(op, "axes", axes, "at least one axis is needed"));
-        }
+        let specs = fft_specs(op, kind, direction, &self.shape(), axes, n, norm)?;
         let complex_input = matches!(self.dtype(), DType::F32 | DType::F64) && kind != FftKind::R2C;
         let x = if complex_input { self.to_dtype(self.dtype().to_complex())? } else { self.clone() };
-        Var::apply(Fft { kind, direction, axes: Dims::from_slice(axes), n: lengths, norm }, &[&x])
+        if specs.is_empty() {
+            return Ok(x);
+        }
+        let n = specs.iter().map(|spec| spec.n).collect();
+        Var::apply(Fft { kind, direction, axes: Dims::from_slice(axes), n, norm }, &[&x])
     }
 
     /// Discrete Fourier transform along axes; see [`Tensor::fftn`].
@@ -195,7 +178,7 @@ impl Var {
     /// # Errors
     /// As [`Tensor::fftn`].
     pub fn fftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.transform("fft", FftKind::C2C, Direction::Forward, axes, n, norm)
+        self.transform("fftn", FftKind::C2C, Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`fftn`](Self::fftn); see [`Tensor::ifftn`].
@@ -203,7 +186,7 @@ impl Var {
     /// # Errors
     /// As [`Tensor::ifftn`].
     pub fn ifftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.transform("ifft", FftKind::C2C, Direction::Inverse, axes, n, norm)
+        self.transform("ifftn", FftKind::C2C, Direction::Inverse, axes, n, norm)
     }
 
     /// Half spectrum of a real variable; see [`Tensor::rfftn`].
@@ -211,7 +194,7 @@ impl Var {
     /// # Errors
     /// As [`Tensor::rfftn`].
     pub fn rfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.transform("rfft", FftKind::R2C, Direction::Forward, axes, n, norm)
+        self.transform("rfftn", FftKind::R2C, Direction::Forward, axes, n, norm)
     }
 
     /// Inverse of [`rfftn`](Self::rfftn); see [`Tensor::irfftn`].
@@ -219,6 +202,6 @@ impl Var {
     /// # Errors
     /// As [`Tensor::irfftn`].
     pub fn irfftn(&self, axes: &[usize], n: Option<&[usize]>, norm: Norm) -> Result<Self> {
-        self.transform("irfft", FftKind::C2R, Direction::Inverse, axes, n, norm)
+        self.transform("irfftn", FftKind::C2R, Direction::Inverse, axes, n, norm)
     }
 }
