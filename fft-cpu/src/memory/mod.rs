@@ -3,6 +3,8 @@
 mod access;
 mod block;
 mod buffer;
+#[cfg(target_os = "linux")]
+mod huge;
 mod pool;
 mod shared;
 
