@@ -14,11 +14,8 @@ impl Tensor {
         if n == 0 {
             return Ok(self.clone());
         }
-        // Of a repeated element n may be larger than isize holds; then no shift reaches n.
-        let start = match isize::try_from(n) {
-            Ok(n) => shift.checked_neg().unwrap_or(0).rem_euclid(n) as usize,
-            Err(_) => 0,
-        };
+        // Of nothing, or of a repeated element, n may be larger than isize holds; then all elements are the same.
+        let start = isize::try_from(n).map_or(0, |n| (n - shift.rem_euclid(n)) as usize);
         self.rotated(axis, start)
     }
 

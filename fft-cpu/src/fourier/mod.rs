@@ -1,5 +1,6 @@
 //! Fourier transforms: plans of rustfft and realfft, along any axis of strided tensors.
 
+mod arrays;
 mod circular;
 mod half_length;
 pub(crate) mod lanes;
@@ -11,6 +12,7 @@ mod plans;
 mod tiles;
 mod transform;
 
+pub(crate) use arrays::{complex_in_place, forward, inverse};
 pub(crate) use circular::Circular;
 pub(crate) use nd::{fft_nd, fft_nd_in_place};
 pub(crate) use plans::{Plans, Precision};

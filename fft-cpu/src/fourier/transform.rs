@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fft_core::{Complex, DType, Error, FftKind, FftSpec, Result, View, ViewMut};
+use fft_core::{Complex, DType, Error, FftKind, FftSpec, Layout, Result, View, ViewMut};
 use realfft::{ComplexToReal, RealToComplex};
 use rustfft::Fft;
 
@@ -26,26 +26,7 @@ pub(crate) struct Context<'a> {
 
 /// See `SpectralBackend::fft`.
 pub(crate) fn fft(context: Context<'_>, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
-    let (ls, ld) = (src.layout, dst.layout);
-    let others_agree = || (0..ls.rank()).all(|a| a == spec.axis || ls.shape()[a] == ld.shape()[a]);
-    let bins = spec.n / 2 + 1;
-    let out = if spec.kind == FftKind::R2C { bins } else { spec.n };
-    if ls.rank() != ld.rank()
-        || spec.axis >= ls.rank()
-        || !others_agree()
-        || ld.shape()[spec.axis] != out
-        || spec.n == 0
-    {
-        let reason = format!("needed are {out} elements along axis {} and equal other axes", spec.axis);
-        return Err(Error::shapes(OP, ls.shape(), ld.shape(), reason));
-    }
-    let needed = if spec.kind == FftKind::C2R { bins } else { spec.n };
-    let have = ls.shape()[spec.axis].min(needed);
-    let lines = (0..ls.rank())
-        .filter(|&a| a != spec.axis)
-        .map(|a| (ls.shape()[a], [ls.strides()[a], ld.strides()[a]]));
-    let walk = Walk::from_axes(lines, [ls.offset() as isize, ld.offset() as isize]);
-    let job = Job { context, spec, have, walk, along: [ls.strides()[spec.axis], ld.strides()[spec.axis]] };
+    let job = Job::between(context, spec, src.layout, dst.layout)?;
     match (spec.kind, src.dtype, dst.dtype) {
         (FftKind::C2C, DType::C64, DType::C64) => job.complex::<f32>(src, dst),
         (FftKind::C2C, DType::C128, DType::C128) => job.complex::<f64>(src, dst),
@@ -59,12 +40,7 @@ pub(crate) fn fft(context: Context<'_>, spec: FftSpec, src: View<'_>, dst: ViewM
 
 /// A complex transform of an axis of all its `spec.n` elements, where they lie.
 pub(super) fn fft_in_place(context: Context<'_>, spec: FftSpec, mut x: ViewMut<'_>) -> Result<()> {
-    let layout = x.layout;
-    debug_assert!(spec.kind == FftKind::C2C && layout.shape().get(spec.axis) == Some(&spec.n));
-    let lines =
-        (0..layout.rank()).filter(|&a| a != spec.axis).map(|a| (layout.shape()[a], [layout.strides()[a]; 2]));
-    let walk = Walk::from_axes(lines, [layout.offset() as isize; 2]);
-    let job = Job { context, spec, have: spec.n, walk, along: [layout.strides()[spec.axis]; 2] };
+    let job = Job::between(context, spec, x.layout, x.layout)?;
     match x.dtype {
         // SAFETY: positions of a checked layout.
         DType::C64 => unsafe { job.in_place(SharedMut::new(elements_mut::<Complex<f32>>(OP, &mut x)?)) },
@@ -86,7 +62,30 @@ pub(super) struct Job<'a> {
     pub(super) along: [isize; 2],
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// The transform from the lines of one layout to those of another, checked.
+    pub(super) fn between(context: Context<'a>, spec: FftSpec, ls: &Layout, ld: &Layout) -> Result<Self> {
+        let others_agree = || (0..ls.rank()).all(|a| a == spec.axis || ls.shape()[a] == ld.shape()[a]);
+        let bins = spec.n / 2 + 1;
+        let out = if spec.kind == FftKind::R2C { bins } else { spec.n };
+        if ls.rank() != ld.rank()
+            || spec.axis >= ls.rank()
+            || !others_agree()
+            || ld.shape()[spec.axis] != out
+            || spec.n == 0
+        {
+            let reason = format!("needed are {out} elements along axis {} and equal other axes", spec.axis);
+            return Err(Error::shapes(OP, ls.shape(), ld.shape(), reason));
+        }
+        let needed = if spec.kind == FftKind::C2R { bins } else { spec.n };
+        let have = ls.shape()[spec.axis].min(needed);
+        let lines = (0..ls.rank())
+            .filter(|&a| a != spec.axis)
+            .map(|a| (ls.shape()[a], [ls.strides()[a], ld.strides()[a]]));
+        let walk = Walk::from_axes(lines, [ls.offset() as isize, ld.offset() as isize]);
+        Ok(Self { context, spec, have, walk, along: [ls.strides()[spec.axis], ld.strides()[spec.axis]] })
+    }
+
     /// Whether lines are contiguous in the source, and in the destination.
     pub(super) fn contiguous(&self) -> [bool; 2] {
         self.along.map(|s| s == 1)
@@ -319,12 +318,25 @@ impl Job<'_> {
     }
 
     fn inverse<T: Precision>(&self, src: View<'_>, mut dst: ViewMut<'_>) -> Result<()> {
-        let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         let input = elements::<Complex<T>>(OP, &src)?;
         let output = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
+        // SAFETY: positions of checked layouts in two buffers.
+        unsafe { self.inverse_lines(input, output) }
+    }
+
+    /// Half spectra to their real lines.
+    ///
+    /// # Safety
+    /// As [`complex_lines`](Self::complex_lines).
+    pub(super) unsafe fn inverse_lines<T: Precision>(
+        &self,
+        input: &[Complex<T>],
+        output: SharedMut<'_, T>,
+    ) -> Result<()> {
+        let (n, have, bins) = (self.spec.n, self.have, self.spec.n / 2 + 1);
         if self.is_on_lanes::<T>() {
             let (source, target) = (Numbers::new(input.as_ptr()).real(), Numbers::new(output.as_ptr()));
-            // SAFETY: positions of checked layouts in two buffers.
+            // SAFETY: promised by the caller.
             return unsafe { self.tiles::<T>(source, target) };
         }
         let factor = T::nearest(self.spec.scale);

@@ -1,128 +1,158 @@
-//! Transforms of row-major arrays along several axes, and convolutions, on a device that the process shares.
+//! Complex transforms of row-major arrays along several axes.
 
-use std::sync::OnceLock;
+use fft_core::axes::fft_specs;
+use fft_core::{Complex, Direction, FftKind, FftSpec, Norm, Result};
 
-use fft_core::{Complex, ConvolveMode, Device, Element, Norm, Result, Tensor};
+use super::resize::place;
+use super::shared::{expect_shape, shared, transformed};
+use super::{Scalar, expect_len};
 
-use super::Scalar;
-use crate::CpuOptions;
-
-/// The device of the process, opened at its first use.
-fn device() -> Result<&'static Device> {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    match DEVICE.get() {
-        Some(device) => Ok(device),
-        None => {
-            let opened = crate::device(CpuOptions::default())?;
-            Ok(DEVICE.get_or_init(|| opened))
-        }
-    }
-}
-
-/// The transform along `axes` of a row-major array, in place.
+/// The transform along `axes` of a row-major array of `shape`, each of `n` points (default: the length of the axis), for which the array is
+/// cropped or padded with zeros. The output has the shape of the input but for these lengths.
 ///
 /// # Errors
-/// [`ShapeMismatch`](fft_core::Error::ShapeMismatch) when `data` does not have as many elements as `shape`; the errors of
-/// [`Tensor::fftn`]; memory errors.
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when `input` has not as many elements as `shape`, or `output` as many as the result; for
+/// axes that do not exist or are repeated, another number of lengths than of axes, lengths of 0 and lengths beyond what can be addressed;
+/// memory errors.
+pub fn fftn<T: Scalar>(
+    input: &[Complex<T>],
+    shape: &[usize],
+    axes: &[usize],
+    n: Option<&[usize]>,
+    output: &mut [Complex<T>],
+    norm: Norm,
+) -> Result<()> {
+    const OP: &str = "fftn";
+    let specs = fft_specs(OP, FftKind::C2C, Direction::Forward, shape, axes, n, norm)?;
+    out_of_place(OP, input, shape, &specs, output)
+}
+
+/// Inverse of [`fftn`].
+///
+/// # Errors
+/// As [`fftn`].
+pub fn ifftn<T: Scalar>(
+    input: &[Complex<T>],
+    shape: &[usize],
+    axes: &[usize],
+    n: Option<&[usize]>,
+    output: &mut [Complex<T>],
+    norm: Norm,
+) -> Result<()> {
+    const OP: &str = "ifftn";
+    let specs = fft_specs(OP, FftKind::C2C, Direction::Inverse, shape, axes, n, norm)?;
+    out_of_place(OP, input, shape, &specs, output)
+}
+
+/// The transform of a row-major matrix along both axes; see [`fftn`].
+///
+/// # Errors
+/// As [`fftn`].
+pub fn fft2<T: Scalar>(
+    input: &[Complex<T>],
+    shape: [usize; 2],
+    n: Option<[usize; 2]>,
+    output: &mut [Complex<T>],
+    norm: Norm,
+) -> Result<()> {
+    const OP: &str = "fft2";
+    let n = n.as_ref().map(<[usize; 2]>::as_slice);
+    let specs = fft_specs(OP, FftKind::C2C, Direction::Forward, &shape, &[0, 1], n, norm)?;
+    out_of_place(OP, input, &shape, &specs, output)
+}
+
+/// Inverse of [`fft2`].
+///
+/// # Errors
+/// As [`fftn`].
+pub fn ifft2<T: Scalar>(
+    input: &[Complex<T>],
+    shape: [usize; 2],
+    n: Option<[usize; 2]>,
+    output: &mut [Complex<T>],
+    norm: Norm,
+) -> Result<()> {
+    const OP: &str = "ifft2";
+    let n = n.as_ref().map(<[usize; 2]>::as_slice);
+    let specs = fft_specs(OP, FftKind::C2C, Direction::Inverse, &shape, &[0, 1], n, norm)?;
+    out_of_place(OP, input, &shape, &specs, output)
+}
+
+/// The transform along `axes` of a row-major array, in its own memory: beside it only scratch for some lines is taken.
+///
+/// ```
+/// use fft_core::{Complex32, Norm};
+/// use fft_cpu::slices;
+///
+/// let mut image = vec![Complex32::new(1.0, 0.0); 4 * 6];
+/// slices::fftn_in_place(&mut image, &[4, 6], &[0, 1], Norm::Backward)?;
+/// assert_eq!(image[0].re, 24.0);
+/// # Ok::<(), fft_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`fftn`].
 pub fn fftn_in_place<T: Scalar>(
     data: &mut [Complex<T>],
     shape: &[usize],
     axes: &[usize],
     norm: Norm,
 ) -> Result<()> {
-    T::read_complex(&T::complex_tensor(device()?, data, shape)?.fftn(axes, None, norm)?, data)
+    in_place("fftn_in_place", Direction::Forward, data, shape, axes, norm)
 }
 
 /// Inverse of [`fftn_in_place`].
 ///
 /// # Errors
-/// As [`fftn_in_place`].
+/// As [`fftn`].
 pub fn ifftn_in_place<T: Scalar>(
     data: &mut [Complex<T>],
     shape: &[usize],
     axes: &[usize],
     norm: Norm,
 ) -> Result<()> {
-    T::read_complex(&T::complex_tensor(device()?, data, shape)?.ifftn(axes, None, norm)?, data)
+    in_place("ifftn_in_place", Direction::Inverse, data, shape, axes, norm)
 }
 
-/// The transform of a row-major matrix along both axes, in place.
+/// The transform of a row-major matrix along both axes, in its own memory.
 ///
 /// # Errors
-/// As [`fftn_in_place`].
+/// As [`fftn`].
 pub fn fft2_in_place<T: Scalar>(data: &mut [Complex<T>], shape: [usize; 2], norm: Norm) -> Result<()> {
-    fftn_in_place(data, &shape, &[0, 1], norm)
+    in_place("fft2_in_place", Direction::Forward, data, &shape, &[0, 1], norm)
 }
 
 /// Inverse of [`fft2_in_place`].
 ///
 /// # Errors
-/// As [`fftn_in_place`].
+/// As [`fftn`].
 pub fn ifft2_in_place<T: Scalar>(data: &mut [Complex<T>], shape: [usize; 2], norm: Norm) -> Result<()> {
-    ifftn_in_place(data, &shape, &[0, 1], norm)
+    in_place("ifft2_in_place", Direction::Inverse, data, &shape, &[0, 1], norm)
 }
 
-/// The half spectrum along `axes` of a row-major real array of `shape`; the last of `axes` has `n / 2 + 1` bins.
-///
-/// # Errors
-/// As [`fftn_in_place`], and when `output` has another number of elements than the half spectrum.
-pub fn rfftn<T: Scalar>(
-    input: &[T],
+fn in_place<T: Scalar>(
+    op: &'static str,
+    direction: Direction,
+    data: &mut [Complex<T>],
     shape: &[usize],
     axes: &[usize],
-    output: &mut [Complex<T>],
     norm: Norm,
 ) -> Result<()> {
-    T::read_complex(&Tensor::from_slice(device()?, input, shape)?.rfftn(axes, None, norm)?, output)
+    expect_shape(op, "data", data.len(), shape)?;
+    let specs = fft_specs(op, FftKind::C2C, direction, shape, axes, None, norm)?;
+    T::complex_in_place(&shared()?.backend, &specs, data, shape)
 }
 
-/// Inverse of [`rfftn`]: `shape` is that of the real array.
-///
-/// # Errors
-/// As [`rfftn`].
-pub fn irfftn<T: Scalar>(
+fn out_of_place<T: Scalar>(
+    op: &'static str,
     input: &[Complex<T>],
     shape: &[usize],
-    axes: &[usize],
-    output: &mut [T],
-    norm: Norm,
+    specs: &[FftSpec],
+    output: &mut [Complex<T>],
 ) -> Result<()> {
-    let mut half = shape.to_vec();
-    let mut n = Vec::with_capacity(axes.len());
-    for (i, &axis) in axes.iter().enumerate() {
-        // An axis that does not exist is refused by the transform.
-        let Some(&points) = shape.get(axis) else { continue };
-        n.push(points);
-        if i + 1 == axes.len() {
-            half[axis] = points / 2 + 1;
-        }
-    }
-    let n = if n.len() == axes.len() { Some(n.as_slice()) } else { None };
-    T::complex_tensor(device()?, input, &half)?.irfftn(axes, n, norm)?.read_into(output)
-}
-
-/// `y[k] = sum_j a[j] v[k - j]` of sequences of `f32`, `f64` or complex numbers of these; see [`Tensor::convolve`].
-///
-/// ```
-/// use fft_core::ConvolveMode;
-///
-/// let y = fft_cpu::slices::convolve(&[1f32, 2.0, 3.0], &[0.0, 1.0, 0.5], ConvolveMode::Full)?;
-/// assert_eq!(y, [0.0, 1.0, 2.5, 4.0, 1.5]);
-/// # Ok::<(), fft_core::Error>(())
-/// ```
-///
-/// # Errors
-/// As [`Tensor::convolve`].
-pub fn convolve<E: Element>(a: &[E], v: &[E], mode: ConvolveMode) -> Result<Vec<E>> {
-    let of = |x: &[E]| Tensor::from_slice(device()?, x, &[x.len()]);
-    of(a)?.convolve(&of(v)?, mode)?.to_vec()
-}
-
-/// `y[k] = sum_j a[j + k] conj(v[j])`; see [`Tensor::correlate`].
-///
-/// # Errors
-/// As [`Tensor::correlate`].
-pub fn correlate<E: Element>(a: &[E], v: &[E], mode: ConvolveMode) -> Result<Vec<E>> {
-    let of = |x: &[E]| Tensor::from_slice(device()?, x, &[x.len()]);
-    of(a)?.correlate(&of(v)?, mode)?.to_vec()
+    expect_shape(op, "input", input.len(), shape)?;
+    let to = transformed(shape, specs);
+    expect_len(op, "output", output.len(), to.iter().product())?;
+    place(input, shape, output, &to);
+    T::complex_in_place(&shared()?.backend, specs, output, &to)
 }

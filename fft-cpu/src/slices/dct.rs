@@ -41,11 +41,15 @@ impl<T: Scalar> DctPlan<T> {
     /// [`Error::InvalidArgument`] for `n = 0`, for `n = 1` of the cosine transform of type I, and when a plan of `n` points does not fit
     /// into memory.
     pub fn new(wave: Wave, kind: DctType, n: usize) -> Result<Self> {
-        const OP: &str = "DctPlan::new";
+        Self::named("DctPlan::new", wave, kind, n)
+    }
+
+    /// The plan of `n` points, for the operation that is named in errors.
+    pub(super) fn named(op: &'static str, wave: Wave, kind: DctType, n: usize) -> Result<Self> {
         static PLANS: LazyLock<cosine::Plans> = LazyLock::new(Default::default);
-        expect_plan::<T>(OP, n)?;
+        expect_plan::<T>(op, n)?;
         if DctSpec::period(wave, kind, n) == 0 {
-            return Err(Error::invalid(OP, "n", n, format!("type {kind:?} needs at least 2 points")));
+            return Err(Error::invalid(op, "n", n, format!("type {kind:?} needs at least 2 points")));
         }
         let [forward, inverse] = [kind, kind.inverse()].map(|kind| PLANS.plan(wave, kind, n));
         Ok(Self { forward, inverse, wave, kind, n })

@@ -93,31 +93,75 @@ pub fn ihfft<T: Scalar>(input: &[T], output: &mut [Complex<T>], norm: Norm) -> R
 /// The cosine transform of a type, in place.
 ///
 /// # Errors
-/// As [`DctPlan::new`].
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when there is nothing, or one point of the cosine transform of type I.
 pub fn dct_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
-    DctPlan::new(Wave::Cosine, kind, data.len())?.process_in_place(data, norm)
+    DctPlan::named("dct_in_place", Wave::Cosine, kind, data.len())?.process_in_place(data, norm)
+}
+
+/// The cosine transform of a type of `input`.
+///
+/// # Errors
+/// As [`dct_in_place`], and when `output` is not as long.
+pub fn dct<T: Scalar>(input: &[T], output: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    let plan = DctPlan::named("dct", Wave::Cosine, kind, input.len())?;
+    expect_len("dct", "output", output.len(), input.len())?;
+    output.copy_from_slice(input);
+    plan.process_in_place(output, norm)
 }
 
 /// Inverse of [`dct_in_place`].
 ///
 /// # Errors
-/// As [`DctPlan::new`].
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when there is nothing, or one point of the cosine transform of type I.
 pub fn idct_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
-    DctPlan::new(Wave::Cosine, kind, data.len())?.invert_in_place(data, norm)
+    DctPlan::named("idct_in_place", Wave::Cosine, kind, data.len())?.invert_in_place(data, norm)
+}
+
+/// Inverse of [`dct`].
+///
+/// # Errors
+/// As [`idct_in_place`], and when `output` is not as long.
+pub fn idct<T: Scalar>(input: &[T], output: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    let plan = DctPlan::named("idct", Wave::Cosine, kind, input.len())?;
+    expect_len("idct", "output", output.len(), input.len())?;
+    output.copy_from_slice(input);
+    plan.invert_in_place(output, norm)
 }
 
 /// The sine transform of a type, in place.
 ///
 /// # Errors
-/// As [`DctPlan::new`].
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when there is nothing.
 pub fn dst_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
-    DctPlan::new(Wave::Sine, kind, data.len())?.process_in_place(data, norm)
+    DctPlan::named("dst_in_place", Wave::Sine, kind, data.len())?.process_in_place(data, norm)
+}
+
+/// The sine transform of a type of `input`.
+///
+/// # Errors
+/// As [`dst_in_place`], and when `output` is not as long.
+pub fn dst<T: Scalar>(input: &[T], output: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    let plan = DctPlan::named("dst", Wave::Sine, kind, input.len())?;
+    expect_len("dst", "output", output.len(), input.len())?;
+    output.copy_from_slice(input);
+    plan.process_in_place(output, norm)
 }
 
 /// Inverse of [`dst_in_place`].
 ///
 /// # Errors
-/// As [`DctPlan::new`].
+/// [`InvalidArgument`](fft_core::Error::InvalidArgument) when there is nothing.
 pub fn idst_in_place<T: Scalar>(data: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
-    DctPlan::new(Wave::Sine, kind, data.len())?.invert_in_place(data, norm)
+    DctPlan::named("idst_in_place", Wave::Sine, kind, data.len())?.invert_in_place(data, norm)
+}
+
+/// Inverse of [`dst`].
+///
+/// # Errors
+/// As [`idst_in_place`], and when `output` is not as long.
+pub fn idst<T: Scalar>(input: &[T], output: &mut [T], kind: DctType, norm: Norm) -> Result<()> {
+    let plan = DctPlan::named("idst", Wave::Sine, kind, input.len())?;
+    expect_len("idst", "output", output.len(), input.len())?;
+    output.copy_from_slice(input);
+    plan.invert_in_place(output, norm)
 }

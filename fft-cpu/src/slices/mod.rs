@@ -1,9 +1,14 @@
 //! Transforms of plain slices, without tensors: for single lines and for code that has its own arrays.
 //!
-//! Names, signs and norms are those of the methods of [`Tensor`](fft_core::Tensor). Lines run on the calling thread. A [`Plan`], [`RealPlan`] or
-//! [`DctPlan`] is made once for a length, shared between threads, and transforms without allocating; the functions of the same names find
-//! such a plan by the length of the slice, in a cache that all threads share. The transforms along several axes and the convolutions run on
-//! the threads of a device that the process shares.
+//! Names, signs, norms and meaning of `n` are those of the methods of [`Tensor`](fft_core::Tensor). Functions whose names end in `_in_place` change
+//! their slice; the others write to an output, whose length is checked, or return what they make.
+//!
+//! - **Lines** run on the calling thread. A [`Plan`], [`RealPlan`] or [`DctPlan`] is made once for a length, shared between threads, and
+//!   transforms without allocating; the functions of the same names find such a plan by the length of the slice, in a cache that all
+//!   threads share. The slice has the points of the transform: `&x[..n]` crops a line, [`resize`] pads it.
+//! - **Row-major arrays** are a slice and a shape. Their transforms run on the threads of a device that the process shares: those of complex
+//!   and real arrays in the slices, with scratch for some lines (inverse real ones for a spectrum); cosine and sine transforms, [`stft`] and
+//!   convolutions in tensors of that device, to which the slices are copied.
 //!
 //! ```
 //! use fft_core::{Complex32, Norm};
@@ -20,23 +25,36 @@
 //! ```
 
 mod arrays;
+mod convolve;
+mod cosine_arrays;
 mod dct;
 mod lines;
 mod plan;
+mod real_arrays;
 mod real_plan;
+mod resize;
 mod scalar;
+mod shared;
+mod shift;
+mod stft;
 
-pub use arrays::{
-    convolve, correlate, fft2_in_place, fftn_in_place, ifft2_in_place, ifftn_in_place, irfftn, rfftn,
-};
+pub use arrays::{fft2, fft2_in_place, fftn, fftn_in_place, ifft2, ifft2_in_place, ifftn, ifftn_in_place};
+pub use convolve::{convolve, convolve_nd, correlate, correlate_nd};
+pub use cosine_arrays::{dctn, dstn, idctn, idstn};
 pub use dct::DctPlan;
+pub use fft_core::frequencies::{fftfreq, next_fast_len, rfftfreq};
+pub use fft_core::window::Window;
 pub use lines::{
-    dct_in_place, dst_in_place, fft, fft_in_place, hfft, idct_in_place, idst_in_place, ifft, ifft_in_place,
-    ihfft, irfft, rfft,
+    dct, dct_in_place, dst, dst_in_place, fft, fft_in_place, hfft, idct, idct_in_place, idst, idst_in_place,
+    ifft, ifft_in_place, ihfft, irfft, rfft,
 };
 pub use plan::Plan;
+pub use real_arrays::{hfft2, hfftn, ihfft2, ihfftn, irfft2, irfftn, rfft2, rfftn};
 pub use real_plan::RealPlan;
+pub use resize::resize;
 pub use scalar::Scalar;
+pub use shift::{fftshift, fftshift_in_place, ifftshift, ifftshift_in_place, roll, roll_in_place};
+pub use stft::{Signal, Spectra, istft, stft};
 
 use fft_core::{Complex, Error, Result};
 

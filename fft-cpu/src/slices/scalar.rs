@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use fft_core::{Complex, Device, Result, Tensor};
+use fft_core::{Complex, Device, FftSpec, Result, Tensor};
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
 use super::{Plan, RealPlan};
+use crate::{CpuBackend, fourier};
 
 /// `f32` or `f64`.
 pub trait Scalar: internal::Internal {}
@@ -70,7 +71,7 @@ impl<T: FftNum> Planners<T> {
 
 /// What a precision needs inside this crate; public only in name.
 pub(super) mod internal {
-    use super::{Complex, Device, Plan, Planners, RealPlan, Result, Tensor};
+    use super::{Complex, CpuBackend, Device, FftSpec, Plan, Planners, RealPlan, Result, Tensor};
 
     /// See [`super::Scalar`].
     pub trait Internal: crate::cosine::Precision + fft_core::Element {
@@ -89,7 +90,30 @@ pub(super) mod internal {
         /// Complex numbers on a device.
         fn complex_tensor(device: &Device, data: &[Complex<Self>], shape: &[usize]) -> Result<Tensor>;
         /// Complex numbers from a device.
-        fn read_complex(tensor: &Tensor, out: &mut [Complex<Self>]) -> Result<()>;
+        fn complex_vec(tensor: &Tensor) -> Result<Vec<Complex<Self>>>;
+        /// See [`crate::fourier::complex_in_place`].
+        fn complex_in_place(
+            backend: &CpuBackend,
+            specs: &[FftSpec],
+            data: &mut [Complex<Self>],
+            shape: &[usize],
+        ) -> Result<()>;
+        /// See [`crate::fourier::forward`].
+        fn real_forward(
+            backend: &CpuBackend,
+            specs: &[FftSpec],
+            input: &[Self],
+            shape: &[usize],
+            output: &mut [Complex<Self>],
+        ) -> Result<()>;
+        /// See [`crate::fourier::inverse`].
+        fn real_inverse(
+            backend: &CpuBackend,
+            specs: &[FftSpec],
+            data: &mut [Complex<Self>],
+            shape: &[usize],
+            output: &mut [Self],
+        ) -> Result<()>;
     }
 }
 
@@ -140,8 +164,37 @@ macro_rules! scalar {
                 Tensor::from_slice(device, data, shape)
             }
 
-            fn read_complex(tensor: &Tensor, out: &mut [Complex<$t>]) -> Result<()> {
-                tensor.read_into(out)
+            fn complex_vec(tensor: &Tensor) -> Result<Vec<Complex<$t>>> {
+                tensor.to_vec()
+            }
+
+            fn complex_in_place(
+                backend: &CpuBackend,
+                specs: &[FftSpec],
+                data: &mut [Complex<$t>],
+                shape: &[usize],
+            ) -> Result<()> {
+                fourier::complex_in_place(backend.fourier_context(), specs, data, shape)
+            }
+
+            fn real_forward(
+                backend: &CpuBackend,
+                specs: &[FftSpec],
+                input: &[$t],
+                shape: &[usize],
+                output: &mut [Complex<$t>],
+            ) -> Result<()> {
+                fourier::forward(backend.fourier_context(), specs, input, shape, output)
+            }
+
+            fn real_inverse(
+                backend: &CpuBackend,
+                specs: &[FftSpec],
+                data: &mut [Complex<$t>],
+                shape: &[usize],
+                output: &mut [$t],
+            ) -> Result<()> {
+                fourier::inverse(backend.fourier_context(), specs, data, shape, output)
             }
         }
     };
