@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::convolution::{ConvCosts, ConvGeometry, LongConvPlan, LongConvTerms};
+use crate::optimise::{AdamWStep, SgdStep};
 use crate::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use crate::{
     BinaryOp, Buffer, DType, DctSpec, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result,
@@ -169,9 +170,73 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::dct(x, spec)
     }
 
+    /// The way back of a [`unary`](Self::unary) operation with a [slope](UnaryOp::slope). See [`compose::unary_backward`].
+    fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        compose::unary_backward(op, kept, grad)
+    }
+
+    /// A step of AdamW in place. See [`compose::adamw_step`].
+    fn adamw_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        mean: &mut Tensor,
+        square: &mut Tensor,
+        step: &AdamWStep,
+    ) -> Result<()> {
+        compose::adamw_step(parameter, grad, mean, square, step)
+    }
+
+    /// A step of gradient descent in place. See [`compose::sgd_step`].
+    fn sgd_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        velocity: Option<&mut Tensor>,
+        step: &SgdStep,
+    ) -> Result<()> {
+        compose::sgd_step(parameter, grad, velocity, step)
+    }
+
+    /// The sum of `|x|^2`. See [`compose::sum_of_squares`].
+    fn sum_of_squares(&self, x: &Tensor) -> Result<Tensor> {
+        compose::sum_of_squares(x)
+    }
+
     /// `exp(x - max) / sum exp(x - max)` along `axis`. See [`compose::softmax`].
     fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
         compose::softmax(x, axis)
+    }
+
+    /// The way back of [`softmax`](Self::softmax), from its result. See [`compose::softmax_backward`].
+    fn softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        compose::softmax_backward(y, grad, axis)
+    }
+
+    /// The logarithm of the softmax along `axis`. See [`compose::log_softmax`].
+    fn log_softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        compose::log_softmax(x, axis)
+    }
+
+    /// The way back of [`log_softmax`](Self::log_softmax), from its result. See [`compose::log_softmax_backward`].
+    fn log_softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        compose::log_softmax_backward(y, grad, axis)
+    }
+
+    /// The cross-entropy of each position and its log-sum-exp. See [`compose::cross_entropy`].
+    fn cross_entropy(&self, logits: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor)> {
+        compose::cross_entropy(logits, targets)
+    }
+
+    /// The way back of [`cross_entropy`](Self::cross_entropy). See [`compose::cross_entropy_backward`].
+    fn cross_entropy_backward(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        log_sum_exp: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
+        compose::cross_entropy_backward(logits, targets, log_sum_exp, grad)
     }
 
     /// Root-mean-square norm over the last axis. See [`compose::rms_norm`].
@@ -184,6 +249,22 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::layer_norm(x, weight, bias, eps)
     }
 
+    /// The way back of [`rms_norm`](Self::rms_norm): in `x` and `weight`. See [`compose::rms_norm_backward`].
+    fn rms_norm_backward(&self, x: &Tensor, weight: &Tensor, grad: &Tensor, eps: f32) -> Result<[Tensor; 2]> {
+        compose::rms_norm_backward(x, weight, grad, eps)
+    }
+
+    /// The way back of [`layer_norm`](Self::layer_norm): in `x`, `weight` and `bias`. See [`compose::layer_norm_backward`].
+    fn layer_norm_backward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        grad: &Tensor,
+        eps: f32,
+    ) -> Result<[Tensor; 3]> {
+        compose::layer_norm_backward(x, weight, grad, eps)
+    }
+
     /// Rotary position embedding, half-split convention. See [`compose::rope`].
     fn rope(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
         compose::rope(x, cos, sin)
@@ -194,9 +275,26 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::attention(q, k, v, spec)
     }
 
+    /// The way back of [`attention`](Self::attention): in `q`, `k` and `v`. See [`compose::attention_backward`].
+    fn attention_backward(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        grad: &Tensor,
+        spec: AttentionSpec,
+    ) -> Result<[Tensor; 3]> {
+        compose::attention_backward(q, k, v, grad, spec)
+    }
+
     /// `silu(gate) * up`. See [`compose::silu_mul`].
     fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
         compose::silu_mul(gate, up)
+    }
+
+    /// The way back of [`silu_mul`](Self::silu_mul): in `gate` and `up`. See [`compose::silu_mul_backward`].
+    fn silu_mul_backward(&self, gate: &Tensor, up: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
+        compose::silu_mul_backward(gate, up, grad)
     }
 
     /// Circular convolution along the last axis by the convolution theorem. See [`compose::spectral_conv`].

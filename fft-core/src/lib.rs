@@ -28,6 +28,7 @@ pub mod frequencies;
 pub mod layout;
 pub mod memory;
 pub mod ops;
+pub mod optimise;
 #[cfg(feature = "conformance")]
 pub mod reference;
 pub mod spectral;
@@ -43,7 +44,9 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use layout::{Dims, Layout};
 pub use memory::{MemoryTracker, MemoryUsage, Reservation};
-pub use ops::{BinaryOp, Direction, FftKind, FftSpec, Norm, ReduceOp, ScatterMode, UnaryOp, View, ViewMut};
+pub use ops::{
+    BinaryOp, Direction, FftKind, FftSpec, Norm, ReduceOp, ScatterMode, Slope, UnaryOp, View, ViewMut,
+};
 pub use tensor::{ConvolveMode, Tensor};
 
 pub use half::{bf16, f16};

@@ -99,7 +99,30 @@ pub enum UnaryOp {
     },
 }
 
+/// What the slope of a function of elements is computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slope {
+    /// The operand `x`.
+    Operand,
+    /// The result `y`: `e^x` is its own slope.
+    Result,
+}
+
 impl UnaryOp {
+    /// What the slope of the function is computed from, where it has one that depends on its operand: real functions, and complex ones that
+    /// are holomorphic.
+    pub const fn slope(self) -> Option<Slope> {
+        use UnaryOp as U;
+        match self {
+            U::Exp | U::Sqrt | U::Rsqrt | U::Recip | U::Tanh | U::Sigmoid => Some(Slope::Result),
+            U::Ln | U::Square | U::Sin | U::Cos | U::Erf | U::Silu | U::Gelu | U::GeluTanh => {
+                Some(Slope::Operand)
+            }
+            U::Abs | U::AbsSquared | U::Relu | U::Clamp { .. } | U::Powf(_) => Some(Slope::Operand),
+            _ => None,
+        }
+    }
+
     /// Whether the result of a complex operand is real.
     pub const fn is_real_valued(self) -> bool {
         matches!(self, UnaryOp::Abs | UnaryOp::AbsSquared | UnaryOp::Arg | UnaryOp::Real | UnaryOp::Imag)

@@ -26,6 +26,7 @@ mod memory;
 mod movement;
 mod network;
 mod operation;
+mod optimise;
 mod product;
 mod reduction;
 mod rotated;
@@ -33,6 +34,7 @@ pub mod sample;
 mod shift;
 mod sparse;
 mod stft;
+mod training;
 mod unary;
 
 pub use operation::Operation;
@@ -119,6 +121,8 @@ const GROUPS: &[&[Case]] = &[
     reduction::CASES,
     product::CASES,
     network::CASES,
+    optimise::CASES,
+    training::CASES,
     memory::CASES,
     circulant::CASES,
     convolution::CASES,

@@ -11,6 +11,7 @@ mod network;
 mod sequences;
 mod special;
 mod spectral;
+mod training;
 
 pub use convolution::{convolution, padded_index, transposed_convolution};
 pub use cosine::{dct, orthogonal_dct};
@@ -20,3 +21,7 @@ pub use network::{attention, layer_norm, rms_norm, rope, silu_mul, softmax};
 pub use sequences::{convolve, correlate};
 pub use special::{erf, gelu, gelu_tanh, sigmoid};
 pub use spectral::half_plane_matrix;
+pub use training::{
+    attention_backward, layer_norm_backward, log_sum_exp, rms_norm_backward, silu_mul_backward,
+    softmax_backward,
+};

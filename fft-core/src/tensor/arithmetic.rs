@@ -25,6 +25,28 @@ impl Tensor {
         Tensor::build(self.device(), OP, self.shape(), dtype, |dst| self.device().unary(op, self.view(), dst))
     }
 
+    /// The gradient in the operand of [`unary`](Self::unary) from that in its result and what the [slope](UnaryOp::slope) is computed from (this
+    /// tensor): the operand or the result.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for an operation without a slope, or that does not take the dtype; mismatches of shape, dtype or device.
+    pub fn unary_backward(&self, op: UnaryOp, grad: &Tensor) -> Result<Self> {
+        const OP: &str = "unary_backward";
+        self.same_device(OP, grad)?;
+        grad.expect_dtype(OP, self.dtype())?;
+        let complex = self.dtype().is_complex();
+        let takes = self.dtype().is_float() || (complex && op.accepts_complex() && !op.is_real_valued());
+        if op.slope().is_none() || !takes {
+            let device = self.device().info().id.clone();
+            let reason = format!("{op:?} of {} has no slope", self.dtype());
+            return Err(Error::Unsupported { op: OP, device, reason });
+        }
+        if self.shape() != grad.shape() {
+            return Err(Error::shapes(OP, self.shape(), grad.shape(), "they must be equal"));
+        }
+        self.device().unary_backward(op, self, grad)
+    }
+
     /// `op` applied to pairs of elements, with broadcasting.
     ///
     /// # Errors

@@ -12,17 +12,21 @@ mod in_place;
 mod indexing;
 mod linear_algebra;
 mod network;
+mod optimise;
 mod pad;
 mod reduction;
 mod shape;
 mod shift;
 mod stft;
+mod training;
 mod transform;
 
 pub use convolve::ConvolveMode;
 pub use indexing::check_indices;
 
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::axes::expect_axis;
 use crate::{Buffer, DType, Device, Element, Error, HostBytes, Layout, Result, View, ViewMut};
@@ -87,6 +91,27 @@ impl Tensor {
             write(out.view_mut_unique())?;
         }
         Ok(out)
+    }
+
+    /// Several new tensors of one dtype that one kernel writes. For backends; as [`build`](Self::build), but `write` is called also when all
+    /// are empty.
+    ///
+    /// # Errors
+    /// Memory errors, and what `write` returns.
+    pub fn build_many<const N: usize>(
+        device: &Device,
+        op: &'static str,
+        shapes: [&[usize]; N],
+        dtype: DType,
+        write: impl FnOnce([ViewMut<'_>; N]) -> Result<()>,
+    ) -> Result<[Self; N]> {
+        let mut out: SmallVec<[Self; N]> = SmallVec::new();
+        for shape in shapes {
+            out.push(Self::uninit(device, op, shape, dtype)?);
+        }
+        let mut each = out.iter_mut();
+        write(std::array::from_fn(|_| each.next().expect("there is one a shape").view_mut_unique()))?;
+        Ok(out.into_inner().unwrap_or_else(|_| unreachable!("there is one a shape")))
     }
 
     /// The writable view of a tensor whose buffer is not shared.

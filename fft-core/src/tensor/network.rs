@@ -4,14 +4,14 @@ use crate::backend::AttentionSpec;
 use crate::{DType, Error, Result, Tensor};
 
 impl Tensor {
-    fn expect_float(&self, op: &'static str) -> Result<()> {
+    pub(super) fn expect_float(&self, op: &'static str) -> Result<()> {
         if self.dtype().is_float() {
             return Ok(());
         }
         Err(Error::DTypeMismatch { op, lhs: self.dtype(), rhs: DType::F32 })
     }
 
-    fn expect_last(&self, op: &'static str, weight: &Tensor) -> Result<()> {
+    pub(super) fn expect_last(&self, op: &'static str, weight: &Tensor) -> Result<()> {
         self.same_device(op, weight)?;
         weight.expect_dtype(op, self.dtype())?;
         if self.rank() == 0 || weight.shape() != &self.shape()[self.rank() - 1..] {
@@ -79,33 +79,7 @@ impl Tensor {
     /// # Errors
     /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`] when a causal query has no key.
     pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Self> {
-        const OP: &str = "attention";
-        q.expect_float(OP)?;
-        for t in [k, v] {
-            q.same_device(OP, t)?;
-            t.expect_dtype(OP, q.dtype())?;
-        }
-        let fits = q.rank() == 4
-            && k.rank() == 4
-            && q.shape()[0] == k.shape()[0]
-            && q.shape()[3] == k.shape()[3]
-            && k.shape()[1] > 0
-            && q.shape()[1].is_multiple_of(k.shape()[1]);
-        if !fits {
-            let reason = "needed are [batch, heads, t, dim] and [batch, kv_heads, s, dim]";
-            return Err(Error::shapes(OP, q.shape(), k.shape(), reason));
-        }
-        if v.rank() != 4 || v.shape()[..3] != k.shape()[..3] {
-            return Err(Error::shapes(OP, k.shape(), v.shape(), "keys and values differ in more than dim"));
-        }
-        let s = k.shape()[2];
-        if spec.causal && spec.offset.checked_add(q.shape()[2]).is_none_or(|end| end > s) {
-            let reason = format!("with {} queries it passes the {s} keys", q.shape()[2]);
-            return Err(Error::invalid(OP, "offset", spec.offset, reason));
-        }
-        if s == 0 {
-            return Err(Error::invalid(OP, "keys", s, "there must be at least one"));
-        }
+        check_attention("attention", q, k, v, spec)?;
         q.device().attention(q, k, v, spec)
     }
 
@@ -123,4 +97,41 @@ impl Tensor {
         }
         self.device().silu_mul(self, up)
     }
+}
+
+/// Checks the operands of attention.
+pub(super) fn check_attention(
+    op: &'static str,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    spec: AttentionSpec,
+) -> Result<()> {
+    q.expect_float(op)?;
+    for t in [k, v] {
+        q.same_device(op, t)?;
+        t.expect_dtype(op, q.dtype())?;
+    }
+    let fits = q.rank() == 4
+        && k.rank() == 4
+        && q.shape()[0] == k.shape()[0]
+        && q.shape()[3] == k.shape()[3]
+        && k.shape()[1] > 0
+        && q.shape()[1].is_multiple_of(k.shape()[1]);
+    if !fits {
+        let reason = "needed are [batch, heads, t, dim] and [batch, kv_heads, s, dim]";
+        return Err(Error::shapes(op, q.shape(), k.shape(), reason));
+    }
+    if v.rank() != 4 || v.shape()[..3] != k.shape()[..3] {
+        return Err(Error::shapes(op, k.shape(), v.shape(), "keys and values differ in more than dim"));
+    }
+    let s = k.shape()[2];
+    if spec.causal && spec.offset.checked_add(q.shape()[2]).is_none_or(|end| end > s) {
+        let reason = format!("with {} queries it passes the {s} keys", q.shape()[2]);
+        return Err(Error::invalid(op, "offset", spec.offset, reason));
+    }
+    if s == 0 {
+        return Err(Error::invalid(op, "keys", s, "there must be at least one"));
+    }
+    Ok(())
 }
