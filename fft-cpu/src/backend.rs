@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::convolution::{ConvCosts, ConvGeometry, LongConvPlan, LongConvTerms};
+use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, DctSpec, Device, DeviceInfo, DeviceKind, Error, FftSpec, HostBytes,
@@ -276,6 +277,35 @@ impl SpectralBackend for CpuBackend {
         spectral::sparse_spectral_product(self.fourier_context(), w, x, transpose)
     }
 
+    fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        elementwise::unary_backward(&self.threads, op, kept, grad)
+    }
+
+    fn adamw_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        mean: &mut Tensor,
+        square: &mut Tensor,
+        step: &AdamWStep,
+    ) -> Result<()> {
+        network::adamw_step(&self.threads, parameter, grad, mean, square, step)
+    }
+
+    fn sgd_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        velocity: Option<&mut Tensor>,
+        step: &SgdStep,
+    ) -> Result<()> {
+        network::sgd_step(&self.threads, parameter, grad, velocity, step)
+    }
+
+    fn sum_of_squares(&self, x: &Tensor) -> Result<Tensor> {
+        network::sum_of_squares(&self.threads, x)
+    }
+
     fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
         network::softmax(&self.threads, x, axis)
     }
@@ -298,5 +328,60 @@ impl SpectralBackend for CpuBackend {
 
     fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
         network::silu_mul(&self.threads, gate, up)
+    }
+
+    fn silu_mul_backward(&self, gate: &Tensor, up: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
+        network::silu_mul_backward(&self.threads, gate, up, grad)
+    }
+
+    fn softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        network::softmax_backward(&self.threads, y, grad, axis)
+    }
+
+    fn log_softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        network::log_softmax(&self.threads, x, axis)
+    }
+
+    fn log_softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        network::log_softmax_backward(&self.threads, y, grad, axis)
+    }
+
+    fn cross_entropy(&self, logits: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor)> {
+        network::cross_entropy(&self.threads, logits, targets)
+    }
+
+    fn cross_entropy_backward(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        log_sum_exp: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
+        network::cross_entropy_backward(&self.threads, logits, targets, log_sum_exp, grad)
+    }
+
+    fn rms_norm_backward(&self, x: &Tensor, weight: &Tensor, grad: &Tensor, eps: f32) -> Result<[Tensor; 2]> {
+        network::rms_norm_backward((&self.threads, &self.pool), x, weight, grad, eps)
+    }
+
+    fn layer_norm_backward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        grad: &Tensor,
+        eps: f32,
+    ) -> Result<[Tensor; 3]> {
+        network::layer_norm_backward((&self.threads, &self.pool), x, weight, grad, eps)
+    }
+
+    fn attention_backward(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        grad: &Tensor,
+        spec: AttentionSpec,
+    ) -> Result<[Tensor; 3]> {
+        network::attention_backward((&self.threads, &self.pool), q, k, v, grad, spec)
     }
 }

@@ -11,7 +11,7 @@ use crate::walk::Walk;
 const TASK: usize = 1 << 14;
 
 /// The indices as signed positions.
-fn positions(op: &'static str, view: &View<'_>) -> Result<Vec<i64>> {
+pub(crate) fn positions(op: &'static str, view: &View<'_>) -> Result<Vec<i64>> {
     fn read<T: Pod>(op: &'static str, view: &View<'_>, f: impl Fn(T) -> i64) -> Result<Vec<i64>> {
         let all = elements::<T>(op, view)?;
         let (at, step) = (view.layout.offset() as isize, view.layout.strides()[0]);

@@ -9,6 +9,7 @@ pub(crate) mod math;
 mod select;
 mod transposed;
 mod unary;
+mod unary_backward;
 
 pub(crate) use binary::binary;
 pub(crate) use convert::{copy, fill};
@@ -17,3 +18,4 @@ pub(crate) use lanes::{BLOCK, Lane};
 pub(crate) use map::map2;
 pub(crate) use select::select;
 pub(crate) use unary::unary;
+pub(crate) use unary_backward::unary_backward;

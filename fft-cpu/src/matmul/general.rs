@@ -135,7 +135,7 @@ const TILE: [usize; 2] = [256, 1024];
 const WHOLE: usize = 1 << 18;
 
 /// A type that the `gemm` crate multiplies.
-trait Scalar: Pod + Send + Sync {
+pub(crate) trait Scalar: Pod + Send + Sync {
     const ZERO: Self;
     const ONE: Self;
 }
@@ -175,30 +175,56 @@ fn product<T: Scalar>(
         let (i, j) = (row as isize, column as isize);
         // SAFETY: the operands' positions lie in checked layouts; every task writes a tile of its own.
         unsafe {
-            gemm::gemm(
-                rows.min(m - row),
-                columns.min(n - column),
-                k,
-                pd.as_ptr().offset(start[2] + i * sides.d[0] + j * sides.d[1]),
-                sides.d[1],
-                sides.d[0],
+            multiply(
+                (rows.min(m - row), columns.min(n - column), k),
+                (pd.as_ptr().offset(start[2] + i * sides.d[0] + j * sides.d[1]), sides.d),
                 false,
-                pa.as_ptr().offset(start[0] + i * sides.a[0]),
-                sides.a[1],
-                sides.a[0],
-                pb.as_ptr().offset(start[1] + j * sides.b[1]),
-                sides.b[1],
-                sides.b[0],
-                T::ZERO,
                 T::ONE,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
+                (pa.as_ptr().offset(start[0] + i * sides.a[0]), sides.a),
+                (pb.as_ptr().offset(start[1] + j * sides.b[1]), sides.b),
             );
         }
     });
     Ok(())
+}
+
+/// `d = factor a b`, or `d += factor a b`, on this thread. Operands come with their strides `[rows, columns]`.
+///
+/// # Safety
+/// The elements of `a`, `m` by `k`, and of `b`, `k` by `n`, are readable; those of `d`, `m` by `n`, are writable by no one else, and hold numbers where
+/// they are added to.
+pub(crate) unsafe fn multiply<T: Scalar>(
+    (m, n, k): (usize, usize, usize),
+    (d, d_strides): (*mut T, [isize; 2]),
+    add: bool,
+    factor: T,
+    (a, a_strides): (*const T, [isize; 2]),
+    (b, b_strides): (*const T, [isize; 2]),
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            d,
+            d_strides[1],
+            d_strides[0],
+            add,
+            a,
+            a_strides[1],
+            a_strides[0],
+            b,
+            b_strides[1],
+            b_strides[0],
+            if add { T::ONE } else { T::ZERO },
+            factor,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
 }
 
 /// About `size`, so that pieces of `n` are equally long.

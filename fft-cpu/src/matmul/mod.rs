@@ -4,5 +4,5 @@ mod few_rows;
 mod general;
 mod panel;
 
-pub(crate) use general::matmul;
+pub(crate) use general::{matmul, multiply};
 pub(crate) use panel::{ROWS, accumulate, dots};

@@ -2,19 +2,12 @@
 
 use fft_core::{DType, Result, Tensor, compose};
 
-use super::rows::{map_rows, sum_squares};
+use super::rows::{dense, map_rows, sum_squares};
 use crate::elementwise::map2;
 use crate::elementwise::math::Real;
-use crate::memory::elements;
 use crate::reduction::sum_f32;
 use crate::simd::{Kernel, Level, dispatch};
 use crate::threads::Threads;
-
-/// The elements of a contiguous tensor.
-fn dense<'a>(op: &'static str, t: &'a Tensor) -> Result<&'a [f32]> {
-    let from = t.layout().offset();
-    Ok(&elements::<f32>(op, &t.view())?[from..from + t.len()])
-}
 
 struct Normalise<'a> {
     x: &'a [f32],

@@ -1,5 +1,7 @@
 //! Row-wise kernels: contiguous rows in, contiguous rows out.
 
+use std::ops::Range;
+
 use fft_core::{Result, Tensor};
 
 use crate::memory::{SharedMut, elements, elements_mut};
@@ -16,26 +18,73 @@ pub(super) fn map_rows(
     x: &Tensor,
     kernel: &(dyn Fn(&[f32], &mut [f32]) + Sync),
 ) -> Result<Tensor> {
-    let x = x.contiguous()?;
+    map_rows2(op, threads, (x, x), &|x, _, out| kernel(x, out))
+}
+
+/// A kernel of rows of two operands and of the result.
+type RowKernel<'a> = dyn Fn(&[f32], &[f32], &mut [f32]) + Sync + 'a;
+
+/// As [`map_rows`], of two operands of one shape.
+pub(super) fn map_rows2(
+    op: &'static str,
+    threads: &Threads,
+    (x, y): (&Tensor, &Tensor),
+    kernel: &RowKernel<'_>,
+) -> Result<Tensor> {
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
     let len = x.shape().last().copied().unwrap_or(1);
     Tensor::build(x.device(), op, x.shape(), x.dtype(), |mut dst| {
-        let view = x.view();
-        let (from, count) = (view.layout.offset(), view.layout.len());
-        let src = &elements::<f32>(op, &view)?[from..from + count];
+        let (x, y) = (dense(op, &x)?, dense(op, &y)?);
         let out = SharedMut::new(elements_mut::<f32>(op, &mut dst)?);
         let rows = (TASK / len).max(1);
-        let tasks = (count / len).div_ceil(rows);
-        threads.team(tasks, count / 2).run(tasks, |task, _| {
+        let tasks = (x.len() / len).div_ceil(rows);
+        threads.team(tasks, x.len() / 2).run(tasks, |task, _| {
             let from = task * rows * len;
-            let to = (from + rows * len).min(count);
+            let to = (from + rows * len).min(x.len());
             // SAFETY: tasks have different rows.
             let out = unsafe { out.slice(from, to - from) };
-            for (row, out) in src[from..to].chunks_exact(len).zip(out.chunks_exact_mut(len)) {
-                kernel(row, out);
+            let operands = x[from..to].chunks_exact(len).zip(y[from..to].chunks_exact(len));
+            for ((x, y), out) in operands.zip(out.chunks_exact_mut(len)) {
+                kernel(x, y, out);
             }
         });
         Ok(())
     })
+}
+
+/// The elements of a contiguous tensor of `F32`.
+pub(super) fn dense<'a>(op: &'static str, t: &'a Tensor) -> Result<&'a [f32]> {
+    let from = t.layout().offset();
+    Ok(&elements::<f32>(op, &t.view())?[from..from + t.len()])
+}
+
+/// Calls `task` with ranges that make up `0..len`. `cost` is about the nanoseconds of 16 elements.
+pub(super) fn in_pieces(threads: &Threads, len: usize, cost: usize, task: impl Fn(Range<usize>) + Sync) {
+    let tasks = len.div_ceil(TASK);
+    threads.team(tasks, len / 16 * cost).run(tasks, |i, _| task(i * TASK..((i + 1) * TASK).min(len)));
+}
+
+/// `sum a b`: short runs in single precision, their sums in double.
+#[inline(always)]
+pub(super) fn dot<L: Level>(a: &[f32], b: &[f32]) -> f64 {
+    let lanes = L::V::LANES;
+    let mut total = 0.0;
+    for (a, b) in a.chunks(32 * lanes).zip(b.chunks(32 * lanes)) {
+        let mut acc = [L::V::splat(0.0); 2];
+        let mut at = 0;
+        while at + 2 * lanes <= a.len() {
+            for (u, acc) in acc.iter_mut().enumerate() {
+                let from = at + u * lanes;
+                // SAFETY: in range by the loop's condition; the chunks are equally long.
+                *acc =
+                    unsafe { L::V::load(a.as_ptr().add(from)).fma(L::V::load(b.as_ptr().add(from)), *acc) };
+            }
+            at += 2 * lanes;
+        }
+        total += acc.iter().map(|a| a.sum() as f64).sum::<f64>();
+        total += a[at..].iter().zip(&b[at..]).map(|(&a, &b)| (a * b) as f64).sum::<f64>();
+    }
+    total
 }
 
 struct SumSquares<'a>(&'a [f32], f32);
