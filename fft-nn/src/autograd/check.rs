@@ -17,13 +17,14 @@ pub fn gradient_error(operation: &dyn Operation, inputs: &[Tensor]) -> Result<f6
     if let Some(low) = inputs.iter().find(|t| differentiable(t) && t.dtype().size() < 8) {
         return Err(Error::DTypeMismatch { op: "gradient_error", lhs: low.dtype(), rhs: DType::F64 });
     }
-    let output = operation.forward(inputs)?;
+    let (output, kept) = operation.forward_keeping(inputs)?;
     let weights = draw(output.device(), output.shape(), 99, output.dtype())?;
     let context = Context {
         name: operation.name(),
         operands: inputs.iter().map(|t| (Dims::from_slice(t.shape()), t.dtype())).collect(),
         inputs: if operation.needs().inputs { inputs.to_vec() } else { Vec::new() },
         output: operation.needs().output.then(|| output.clone()),
+        kept,
         wanted: inputs.iter().map(differentiable).collect(),
     };
     let grads = operation.backward(&context, &weights)?;

@@ -29,6 +29,7 @@ pub struct Context {
     pub(super) operands: Vec<(Dims, DType)>,
     pub(super) inputs: Vec<Tensor>,
     pub(super) output: Option<Tensor>,
+    pub(super) kept: Vec<Tensor>,
     pub(super) wanted: Vec<bool>,
 }
 
@@ -51,6 +52,14 @@ impl Context {
     /// [`Error::InvalidArgument`] when it was not kept.
     pub fn output(&self) -> Result<&Tensor> {
         self.output.as_ref().ok_or_else(|| self.lost("output"))
+    }
+
+    /// Tensor `i` of those that [`forward_keeping`](Operation::forward_keeping) made for the way back.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when there is none.
+    pub fn kept(&self, i: usize) -> Result<&Tensor> {
+        self.kept.get(i).ok_or_else(|| self.lost("kept"))
     }
 
     /// The number of operands.
@@ -89,6 +98,15 @@ pub trait Operation: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Mismatches of shape, dtype or device; memory and device errors.
     fn forward(&self, inputs: &[Tensor]) -> Result<Tensor>;
+
+    /// The result, and what else was computed on the way that [`backward`](Self::backward) reads, as [`Context::kept`]. Called instead of
+    /// [`forward`](Self::forward) where a way back is recorded.
+    ///
+    /// # Errors
+    /// Those of [`forward`](Self::forward).
+    fn forward_keeping(&self, inputs: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        Ok((self.forward(inputs)?, Vec::new()))
+    }
 
     /// The gradients of a loss in the operands, from that in the result: each of its operand's shape and dtype, for those that
     /// [`Context::wants`] at least.

@@ -92,6 +92,17 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Checks that a leaf keeps its shape and dtype.
+fn expect_alike(op: &'static str, value: &Tensor, shape: &[usize], dtype: DType) -> Result<()> {
+    if value.shape() != shape {
+        return Err(Error::shapes(op, value.shape(), shape, "a leaf keeps its shape"));
+    }
+    if value.dtype() != dtype {
+        return Err(Error::DTypeMismatch { op, lhs: value.dtype(), rhs: dtype });
+    }
+    Ok(())
+}
+
 impl Var {
     fn new(value: Tensor, needs_grad: bool, step: Option<Step>) -> Self {
         Self(Arc::new(Inner {
@@ -125,19 +136,31 @@ impl Var {
     /// [`Error::InvalidArgument`] for a variable that is not a leaf; mismatches of shape or dtype.
     pub fn set_value(&self, value: Tensor) -> Result<()> {
         const OP: &str = "set_value";
-        if let Some(step) = &self.0.step {
-            let reason = "only a leaf takes another value; this one was computed";
-            return Err(Error::invalid(OP, "variable", step.operation.name(), reason));
-        }
+        self.expect_leaf(OP)?;
         let mut own = self.0.value.write().unwrap_or_else(PoisonError::into_inner);
-        if own.shape() != value.shape() {
-            return Err(Error::shapes(OP, value.shape(), own.shape(), "a leaf keeps its shape"));
-        }
-        if own.dtype() != value.dtype() {
-            return Err(Error::DTypeMismatch { op: OP, lhs: value.dtype(), rhs: own.dtype() });
-        }
+        expect_alike(OP, &value, own.shape(), own.dtype())?;
         *own = value;
         Ok(())
+    }
+
+    /// Changes the value of a leaf where it is, as optimisers do with [`Tensor::adamw_step`]. Histories keep the value that they were
+    /// computed with: while one of them lives, its buffer is copied first. After an error the value is what `change` left.
+    ///
+    /// # Errors
+    /// As [`set_value`](Self::set_value), and those of `change`.
+    pub fn update(&self, change: impl FnOnce(&mut Tensor) -> Result<()>) -> Result<()> {
+        const OP: &str = "update";
+        self.expect_leaf(OP)?;
+        let mut own = self.0.value.write().unwrap_or_else(PoisonError::into_inner);
+        let (shape, dtype) = (Dims::from_slice(own.shape()), own.dtype());
+        change(&mut own)?;
+        expect_alike(OP, &own, &shape, dtype)
+    }
+
+    fn expect_leaf(&self, op: &'static str) -> Result<()> {
+        let Some(step) = &self.0.step else { return Ok(()) };
+        let reason = "only a leaf takes another value; this one was computed";
+        Err(Error::invalid(op, "variable", step.operation.name(), reason))
     }
 
     /// Axis lengths.
@@ -216,16 +239,17 @@ impl Var {
 
     fn computed(operation: impl Operation, inputs: &[&Var], needed: bool) -> Result<Self> {
         let tensors: Vec<Tensor> = inputs.iter().map(|v| v.value()).collect();
-        let output = operation.forward(&tensors)?;
         if !is_recording() || !needed {
-            return Ok(Self::constant(output));
+            return Ok(Self::constant(operation.forward(&tensors)?));
         }
+        let (output, kept) = operation.forward_keeping(&tensors)?;
         let needs = operation.needs();
         let context = Context {
             name: operation.name(),
             operands: tensors.iter().map(|t| (Dims::from_slice(t.shape()), t.dtype())).collect(),
             inputs: if needs.inputs { tensors } else { Vec::new() },
             output: needs.output.then(|| output.clone()),
+            kept,
             wanted: inputs.iter().map(|v| v.needs_grad()).collect(),
         };
         let step = Step {

@@ -1,6 +1,6 @@
 //! Operations on single elements and pairs of elements.
 
-use fft_core::{BinaryOp, Complex64, DType, Device, Result, Tensor, UnaryOp};
+use fft_core::{BinaryOp, Complex64, DType, Device, Result, Slope, Tensor, UnaryOp};
 
 use super::sum_to;
 use crate::autograd::Var;
@@ -18,10 +18,11 @@ impl Operation for Unary {
     }
 
     fn needs(&self) -> Needs {
-        use UnaryOp as U;
         match self.0 {
-            U::Neg | U::Conj | U::Real | U::Imag | U::Affine { .. } => Needs::NOTHING,
-            U::Exp | U::Sqrt | U::Rsqrt | U::Recip | U::Tanh | U::Sigmoid => Needs::OUTPUT,
+            UnaryOp::Neg | UnaryOp::Conj | UnaryOp::Real | UnaryOp::Imag | UnaryOp::Affine { .. } => {
+                Needs::NOTHING
+            }
+            op if op.slope() == Some(Slope::Result) => Needs::OUTPUT,
             _ => Needs::INPUTS,
         }
     }
@@ -57,62 +58,8 @@ impl Operation for Unary {
                 let over = ratio(grad, &x.abs_squared()?)?;
                 over.mul(&x.imag()?)?.neg()?.complex(&over.mul(&x.real()?)?)?
             }
-            U::Exp => grad.mul_conj(context.output()?)?,
-            U::Ln => grad.div(&context.input(0)?.conj()?)?,
-            U::Sqrt => grad.div(&context.output()?.conj()?.scale(2.0)?)?,
-            U::Recip => grad.mul_conj(&context.output()?.square()?)?.neg()?,
-            U::Square => grad.mul_conj(context.input(0)?)?.scale(2.0)?,
-            U::Rsqrt => {
-                let y = context.output()?;
-                grad.mul(&y.square()?.mul(y)?)?.scale(-0.5)?
-            }
-            U::Tanh => grad.mul(&context.output()?.square()?.affine(-1.0, 1.0)?)?,
-            U::Sigmoid => {
-                let y = context.output()?;
-                grad.mul(&y.mul(&y.affine(-1.0, 1.0)?)?)?
-            }
-            U::Sin => grad.mul(&context.input(0)?.cos()?)?,
-            U::Cos => grad.mul(&context.input(0)?.sin()?)?.neg()?,
-            U::Abs => grad.mul(&context.input(0)?.sign()?)?,
-            U::AbsSquared => grad.mul(context.input(0)?)?.scale(2.0)?,
-            U::Erf => {
-                let bell = context.input(0)?.square()?.neg()?.exp()?;
-                grad.mul(&bell)?.scale(std::f64::consts::FRAC_2_SQRT_PI)?
-            }
-            U::Silu => {
-                let x = context.input(0)?;
-                let s = x.sigmoid()?;
-                grad.mul(&s.mul(&x.mul(&s.affine(-1.0, 1.0)?)?.affine(1.0, 1.0)?)?)?
-            }
-            U::Gelu => {
-                // Phi(x) + x phi(x).
-                let x = context.input(0)?;
-                let below = x.scale(std::f64::consts::FRAC_1_SQRT_2)?.erf()?.affine(0.5, 0.5)?;
-                let bell = x.square()?.scale(-0.5)?.exp()?;
-                let density = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-                grad.mul(&below.add(&x.mul(&bell)?.scale(density)?)?)?
-            }
-            U::GeluTanh => {
-                // 0.5 x (1 + tanh(c (x + 0.044715 x^3))), c = sqrt(2 / pi).
-                let x = context.input(0)?;
-                let c = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-                let square = x.square()?;
-                let tanh = x.mul(&square.affine(0.044_715, 1.0)?)?.scale(c)?.tanh()?;
-                let slope = square.affine(3.0 * 0.044_715 * c, c)?;
-                let rest = x.mul(&tanh.square()?.affine(-1.0, 1.0)?)?.mul(&slope)?;
-                grad.mul(&tanh.affine(0.5, 0.5)?.add(&rest.scale(0.5)?)?)?
-            }
-            U::Relu => {
-                let x = context.input(0)?;
-                keep_where(&Tensor::zeros(x.device(), &[], x.dtype())?.lt(x)?, grad)?
-            }
-            U::Clamp { .. } => {
-                let x = context.input(0)?;
-                keep_where(&x.eq(&x.unary(self.0)?)?, grad)?
-            }
-            U::Powf(exponent) => {
-                grad.mul(&context.input(0)?.unary(U::Powf(exponent - 1.0))?)?.scale(exponent)?
-            }
+            op if op.slope() == Some(Slope::Result) => context.output()?.unary_backward(op, grad)?,
+            op if op.slope().is_some() => context.input(0)?.unary_backward(op, grad)?,
             U::Imag | U::Arg => grad.scale(0.0)?,
             _ => return Err(not_differentiable(unary_name(self.0), grad)),
         };

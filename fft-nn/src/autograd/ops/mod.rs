@@ -1,6 +1,7 @@
 //! The operations: forward and backward of each in one place.
 
 pub mod convolution;
+pub mod cross_entropy;
 pub mod elementwise;
 pub mod fourier;
 pub mod linear;

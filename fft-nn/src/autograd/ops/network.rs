@@ -1,8 +1,8 @@
-//! Softmax, norms and the cross-entropy.
+//! Softmax and norms, gates, rotary embeddings and attention: each one fused method of the backend, both ways.
 
-use fft_core::{Device, Error, ReduceOp, Result, ScatterMode, Tensor, tensor::check_indices};
+use fft_core::backend::AttentionSpec;
+use fft_core::{Device, Result, Tensor};
 
-use super::sum_to;
 use crate::autograd::Var;
 use crate::autograd::check::real;
 use crate::autograd::operation::{Context, Needs, Operation};
@@ -25,11 +25,8 @@ impl Operation for Softmax {
         inputs[0].softmax(self.0)
     }
 
-    /// `y (grad - sum grad y)`.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let y = context.output()?;
-        let along = grad.mul(y)?.reduce(ReduceOp::Sum, &[self.0])?;
-        Ok(vec![Some(y.mul(&grad.sub(&along)?)?)])
+        Ok(vec![Some(context.output()?.softmax_backward(grad, self.0)?)])
     }
 }
 
@@ -44,13 +41,6 @@ impl Samples for Softmax {
 #[derive(Debug, Clone, Copy)]
 pub struct LogSoftmax(pub usize);
 
-/// `x - max - ln sum exp(x - max)`.
-fn log_softmax(x: &Tensor, axis: usize) -> Result<Tensor> {
-    let shifted = x.sub(&x.reduce(ReduceOp::Max, &[axis])?)?;
-    let sum = shifted.exp()?.reduce(ReduceOp::Sum, &[axis])?;
-    shifted.sub(&sum.ln()?)
-}
-
 impl Operation for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
@@ -61,65 +51,18 @@ impl Operation for LogSoftmax {
     }
 
     fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        log_softmax(&inputs[0], self.0)
+        inputs[0].log_softmax(self.0)
     }
 
-    /// `grad - exp(y) sum grad`.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let sum = grad.reduce(ReduceOp::Sum, &[self.0])?;
-        Ok(vec![Some(grad.sub(&context.output()?.exp()?.mul(&sum)?)?)])
+        Ok(vec![Some(context.output()?.log_softmax_backward(grad, self.0)?)])
     }
 }
 
 impl Samples for LogSoftmax {
     fn samples(device: &Device) -> Result<Vec<Sample>> {
-        Ok(vec![Sample::new(LogSoftmax(1), [real(device, &[3, 4], 1)?])])
-    }
-}
-
-/// The mean over positions of `-ln softmax(logits)[target]`, from logits `[positions, classes]`.
-#[derive(Debug, Clone)]
-pub struct CrossEntropy {
-    /// The class of each position, `U32 [positions]`.
-    pub targets: Tensor,
-}
-
-impl CrossEntropy {
-    /// The flat positions of the targets' logits.
-    fn places(&self, classes: usize) -> Result<Tensor> {
-        let targets: Vec<u32> = self.targets.to_vec()?;
-        let places = |(i, &t): (usize, &u32)| (i * classes) as i64 + i64::from(t);
-        let places: Vec<i64> = targets.iter().enumerate().map(places).collect();
-        Tensor::from_slice(self.targets.device(), &places, &[places.len()])
-    }
-}
-
-impl Operation for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
-    fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let x = &inputs[0];
-        let chosen = log_softmax(x, 1)?.flatten()?.gather(0, &self.places(x.shape()[1])?)?;
-        chosen.reduce(ReduceOp::Mean, &[0])?.neg()?.reshape(&[])
-    }
-
-    /// `(softmax - one-hot) / positions`.
-    fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let x = context.input(0)?;
-        let positions = x.shape()[0];
-        let mut softmax = x.softmax(1)?.flatten()?;
-        let ones = Tensor::full(x.device(), &[positions], x.dtype(), -1.0)?;
-        softmax.scatter(0, &self.places(x.shape()[1])?, &ones, ScatterMode::Add)?;
-        Ok(vec![Some(softmax.reshape(x.shape())?.mul(&grad.scale(1.0 / positions as f64)?)?)])
-    }
-}
-
-impl Samples for CrossEntropy {
-    fn samples(device: &Device) -> Result<Vec<Sample>> {
-        let targets = Tensor::from_slice(device, &[2u32, 0, 2], &[3])?;
-        Ok(vec![Sample::new(CrossEntropy { targets }, [real(device, &[3, 4], 1)?])])
+        let x = real(device, &[3, 4], 1)?;
+        Ok(vec![Sample::new(LogSoftmax(1), [x.clone()]), Sample::new(LogSoftmax(0), [x])])
     }
 }
 
@@ -139,19 +82,9 @@ impl Operation for RmsNorm {
         inputs[0].rms_norm(&inputs[1], self.eps)
     }
 
-    /// With `h = x r`, `r = 1 / sqrt(mean x^2 + eps)`: `r (g - h mean(g h))` for `g = grad weight`, and `sum grad h`.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let (x, weight) = (context.input(0)?, context.input(1)?);
-        let last = x.rank() - 1;
-        let r = x.square()?.reduce(ReduceOp::Mean, &[last])?.affine(1.0, f64::from(self.eps))?.rsqrt()?;
-        let h = x.mul(&r)?;
-        let of_x = || {
-            let g = grad.mul(weight)?;
-            let along = g.mul(&h)?.reduce(ReduceOp::Mean, &[last])?;
-            g.sub(&h.mul(&along)?)?.mul(&r)
-        };
-        let of_weight = || sum_to(&grad.mul(&h)?, weight.shape());
-        Ok(vec![context.wants(0).then(of_x).transpose()?, context.wants(1).then(of_weight).transpose()?])
+        let grads = context.input(0)?.rms_norm_backward(context.input(1)?, grad, self.eps)?;
+        Ok(grads.map(Some).into())
     }
 }
 
@@ -178,26 +111,9 @@ impl Operation for LayerNorm {
         inputs[0].layer_norm(&inputs[1], &inputs[2], self.eps)
     }
 
-    /// With `h` the normalised input and `r` its factor: `r (g - mean g - h mean(g h))` for `g = grad weight`, `sum grad h`, `sum grad`.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let (x, weight) = (context.input(0)?, context.input(1)?);
-        let last = x.rank() - 1;
-        let mean = |t: &Tensor| t.reduce(ReduceOp::Mean, &[last]);
-        let centred = x.sub(&mean(x)?)?;
-        let r = mean(&centred.square()?)?.affine(1.0, f64::from(self.eps))?.rsqrt()?;
-        let h = centred.mul(&r)?;
-        let of_x = || {
-            let g = grad.mul(weight)?;
-            let along = mean(&g.mul(&h)?)?;
-            g.sub(&mean(&g)?)?.sub(&h.mul(&along)?)?.mul(&r)
-        };
-        let of_weight = || sum_to(&grad.mul(&h)?, weight.shape());
-        let of_bias = || sum_to(grad, context.shape(2));
-        Ok(vec![
-            context.wants(0).then(of_x).transpose()?,
-            context.wants(1).then(of_weight).transpose()?,
-            context.wants(2).then(of_bias).transpose()?,
-        ])
+        let grads = context.input(0)?.layer_norm_backward(context.input(1)?, grad, self.eps)?;
+        Ok(grads.map(Some).into())
     }
 }
 
@@ -205,6 +121,101 @@ impl Samples for LayerNorm {
     fn samples(device: &Device) -> Result<Vec<Sample>> {
         let (weight, bias) = (real(device, &[5], 2)?, real(device, &[5], 3)?);
         Ok(vec![Sample::new(LayerNorm { eps: 1e-5 }, [real(device, &[2, 3, 5], 1)?, weight, bias])])
+    }
+}
+
+/// `silu(gate) * up`, of operands `gate` and `up` of one shape.
+#[derive(Debug, Clone, Copy)]
+pub struct SiluMul;
+
+impl Operation for SiluMul {
+    fn name(&self) -> &'static str {
+        "silu_mul"
+    }
+
+    fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        inputs[0].silu_mul(&inputs[1])
+    }
+
+    fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(context.input(0)?.silu_mul_backward(context.input(1)?, grad)?.map(Some).into())
+    }
+}
+
+impl Samples for SiluMul {
+    fn samples(device: &Device) -> Result<Vec<Sample>> {
+        Ok(vec![Sample::new(SiluMul, [real(device, &[2, 5], 1)?, real(device, &[2, 5], 2)?])])
+    }
+}
+
+/// Rotary position embedding of `[batch, heads, tokens, dim]`.
+#[derive(Debug, Clone)]
+pub struct Rope {
+    /// Cosines of the angles, `[tokens, dim / 2]`.
+    pub cos: Tensor,
+    /// Their sines.
+    pub sin: Tensor,
+}
+
+impl Operation for Rope {
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        inputs[0].rope(&self.cos, &self.sin)
+    }
+
+    /// The transpose of a rotation: that by the opposite angles.
+    fn backward(&self, _: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![Some(grad.rope(&self.cos, &self.sin.neg()?)?)])
+    }
+}
+
+impl Samples for Rope {
+    fn samples(device: &Device) -> Result<Vec<Sample>> {
+        let angles = real(device, &[3, 2], 1)?;
+        let operation = Rope { cos: angles.cos()?, sin: angles.sin()? };
+        Ok(vec![Sample::new(operation, [real(device, &[2, 2, 3, 4], 2)?])])
+    }
+}
+
+/// Softmax attention of operands `q` `[batch, heads, t, dim]`, `k` `[batch, kv_heads, s, dim]` and `v` `[batch, kv_heads, s, dim_v]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Attention(pub AttentionSpec);
+
+impl Operation for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        Tensor::attention(&inputs[0], &inputs[1], &inputs[2], self.0)
+    }
+
+    fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (q, k, v) = (context.input(0)?, context.input(1)?, context.input(2)?);
+        Ok(Tensor::attention_backward(q, k, v, grad, self.0)?.map(Some).into())
+    }
+}
+
+impl Samples for Attention {
+    fn samples(device: &Device) -> Result<Vec<Sample>> {
+        let operands = |heads, t, s| -> Result<[Tensor; 3]> {
+            let q = real(device, &[2, heads, t, 4], 1)?;
+            Ok([q, real(device, &[2, 2, s, 4], 2)?, real(device, &[2, 2, s, 3], 3)?])
+        };
+        let spec = AttentionSpec { scale: 0.5, causal: false, offset: 0 };
+        let causal = AttentionSpec { causal: true, ..spec };
+        Ok(vec![
+            Sample::new(Attention(spec), operands(2, 3, 5)?),
+            Sample::new(Attention(causal), operands(4, 3, 3)?),
+            Sample::new(Attention(AttentionSpec { offset: 1, ..causal }), operands(4, 3, 5)?),
+        ])
     }
 }
 
@@ -241,23 +252,27 @@ impl Var {
         Var::apply(LayerNorm { eps }, &[self, weight, bias])
     }
 
-    /// The mean over positions of `-ln softmax(self)[target]`, in nats: `self` is `[positions, classes]`, with one target a position.
+    /// `silu(self) * up`, of one shape: the gate of SwiGLU.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when the shapes do not fit; [`Error::IndexOutOfRange`] for a target that is no class.
-    pub fn cross_entropy(&self, targets: &[u32]) -> Result<Self> {
-        const OP: &str = "cross_entropy";
-        let shape = self.shape();
-        if shape.len() != 2 || shape[0] != targets.len() || targets.is_empty() {
-            return Err(Error::shapes(
-                OP,
-                &shape,
-                &[targets.len()],
-                "needed are [positions, classes], and a target a position",
-            ));
-        }
-        check_indices(OP, targets, shape[1])?;
-        let targets = Tensor::from_slice(&self.device(), targets, &[targets.len()])?;
-        Var::apply(CrossEntropy { targets }, &[self])
+    /// As [`Tensor::silu_mul`].
+    pub fn silu_mul(&self, up: &Var) -> Result<Self> {
+        Var::apply(SiluMul, &[self, up])
+    }
+
+    /// Rotary embedding of `[batch, heads, tokens, dim]` by tables `[tokens, dim / 2]`; see [`Tensor::rope`].
+    ///
+    /// # Errors
+    /// As [`Tensor::rope`].
+    pub fn rope(&self, cos: &Tensor, sin: &Tensor) -> Result<Self> {
+        Var::apply(Rope { cos: cos.clone(), sin: sin.clone() }, &[self])
+    }
+
+    /// `softmax(scale * q k^T + mask) v` per head, keys and values shared by groups of heads; see [`Tensor::attention`].
+    ///
+    /// # Errors
+    /// As [`Tensor::attention`].
+    pub fn attention(q: &Var, k: &Var, v: &Var, spec: AttentionSpec) -> Result<Self> {
+        Var::apply(Attention(spec), &[q, k, v])
     }
 }
