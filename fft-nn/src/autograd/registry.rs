@@ -52,7 +52,7 @@ registry! {
     elementwise::Unary, elementwise::Binary, elementwise::ToDtype, reduce::Sum, reduce::Mean, reduce::Extremum, shape::Reshape, shape::Permute, shape::Narrow,
     shape::BroadcastTo, shape::Cat, shape::Gather, linear::Matmul, fourier::Fft, network::Softmax, network::LogSoftmax,
     network::LayerNorm, network::RmsNorm, network::SiluMul, network::Rope, network::Attention, cross_entropy::CrossEntropy,
-    convolution::Conv, convolution::ConvTranspose, convolution::Pad, convolution::LongConv, spectral::SparseSpectral,
+    phasor::Phasor, convolution::Conv, convolution::ConvTranspose, convolution::Pad, convolution::LongConv, spectral::SparseSpectral,
 }
 
 #[cfg(test)]

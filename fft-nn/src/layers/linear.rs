@@ -2,6 +2,7 @@
 
 use fft_core::{Error, Result};
 
+use super::expect::expect_dtype;
 use super::{Init, Layer, Scope, expect_last};
 use crate::autograd::Var;
 
@@ -64,6 +65,7 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: &Var) -> Result<Var> {
+        expect_dtype("Linear", &self.path, x, self.weight.dtype())?;
         expect_last("Linear", &self.path, x, self.weight.shape()[1])?;
         let y = x.matmul(&self.weight.transpose(0, 1)?)?;
         match &self.bias {

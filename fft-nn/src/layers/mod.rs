@@ -18,19 +18,47 @@
 //! # Ok::<(), fft_core::Error>(())
 //! ```
 
+mod activation;
+mod complex;
+mod complex_embedding;
+mod conv;
+mod dropout;
+mod expect;
+mod fourier_mixing;
+mod frequency_attention;
+mod frequency_transformer;
+mod global_filter;
 mod linear;
+mod long_conv;
+mod long_kernel;
 mod mode;
 mod parameter;
+mod relations;
 mod scope;
+mod spectral_conv;
 
+pub use activation::Activation;
+pub use complex::{ComplexLinear, FrequencyLayerNorm, FrequencyRelu, frequency_layernorm, frequency_relu};
+pub use complex_embedding::ComplexEmbedding;
+pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use dropout::Dropout;
+pub(crate) use expect::expect_last;
+pub use fourier_mixing::{CausalFNetMixing, FNetMixing};
+pub use frequency_attention::FrequencyAttention;
+pub use frequency_transformer::{FrequencyTransformerConfig, FrequencyTransformerLayer};
+pub use global_filter::GlobalFilter2d;
 pub use linear::Linear;
+pub use long_conv::LongConv;
+pub use long_kernel::ImplicitKernel;
 pub use mode::Mode;
 pub use parameter::{Init, Parameter};
+pub use relations::{DistMult, Rotate};
 pub use scope::Scope;
+pub use spectral_conv::{SpectralConv, SpectralConv1d, SpectralConv2d, SpectralConv3d};
 
 use std::fmt::Debug;
 
-use fft_core::{Error, Result};
+use fft_core::Result;
 
 use crate::autograd::Var;
 
@@ -39,19 +67,7 @@ pub trait Layer: Debug + Send + Sync {
     /// The layer's value for `x`.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::DTypeMismatch`] naming the layer's path when `x` does not fit; memory and device errors.
+    /// [`Error::ShapeMismatch`](fft_core::Error::ShapeMismatch) for a shape and [`Error::InvalidArgument`](fft_core::Error::InvalidArgument) for a dtype that the layer
+    /// does not take, naming its path; memory and device errors.
     fn forward(&self, x: &Var) -> Result<Var>;
-}
-
-/// Checks that the last axis of `x` has as many elements as the layer at `path` takes.
-///
-/// # Errors
-/// [`Error::ShapeMismatch`] naming the layer.
-pub(crate) fn expect_last(op: &'static str, path: &str, x: &Var, features: usize) -> Result<()> {
-    let shape = x.shape();
-    if shape.last() == Some(&features) {
-        return Ok(());
-    }
-    let reason = format!("layer {path} takes [.., {features}]");
-    Err(Error::shapes(op, &shape, &[features], reason))
 }

@@ -113,7 +113,7 @@ impl Init {
 }
 
 /// A tensor of the values rounded on the host: a device need not have double precision.
-fn from_values<T>(device: &Device, values: &[T], shape: &[usize], dtype: DType) -> Result<Tensor>
+pub(super) fn from_values<T>(device: &Device, values: &[T], shape: &[usize], dtype: DType) -> Result<Tensor>
 where
     T: fft_core::Element + Into<Complex64>,
 {

@@ -6,6 +6,7 @@ pub mod elementwise;
 pub mod fourier;
 pub mod linear;
 pub mod network;
+pub mod phasor;
 pub mod reduce;
 pub mod shape;
 pub mod spectral;

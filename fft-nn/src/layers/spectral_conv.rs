@@ -1,0 +1,123 @@
+//! Convolutions by a few learned frequencies: the Fourier neural operator's.
+
+use fft_core::{Dims, Error, Norm, Result, Tensor};
+
+use super::expect::{expect, expect_sizes};
+use super::{Init, Layer, Scope};
+use crate::autograd::Var;
+
+/// A convolution whose kernel is given by its lowest frequencies (Li et al. 2021): real `[batch, in, n..]` to `[batch, out, n..]`, `AXES` axes `n..`, with the complex
+/// parameter `weight`, `[in, out, modes..]`:
+///
+/// ```text
+/// y = irfft( sum_i weight[i, o, k] rfft(x[b, i])[k]  for kept frequencies k, 0 for others )
+/// ```
+///
+/// With `m` modes an axis keeps the frequencies `-(m - 1) ..= m - 1`. The last axis stores `0 .. m` of them, for the spectrum of a real signal mirrors the rest; an
+/// axis before it stores `2 m - 1`, ordered as in a spectrum, `0 .. m` and then `-(m - 1) .. 0`. All lie below the Nyquist frequency, so the layer is one and the same operator at any
+/// resolution: inputs that are samples of one band-limited function give samples of one function. (Of a frequency that is its own mirror image in the
+/// last axis, 0, the weights of `k` and `-k` in the other axes act by their Hermitian part: the output is real whatever the weights are.)
+#[derive(Debug, Clone)]
+pub struct SpectralConv<const AXES: usize> {
+    path: String,
+    weight: Var,
+    modes: [usize; AXES],
+}
+
+/// [`SpectralConv`] of functions on a line.
+pub type SpectralConv1d = SpectralConv<1>;
+/// [`SpectralConv`] of functions on a plane.
+pub type SpectralConv2d = SpectralConv<2>;
+/// [`SpectralConv`] of functions in space.
+pub type SpectralConv3d = SpectralConv<3>;
+
+impl<const AXES: usize> SpectralConv<AXES> {
+    const OP: &str = match AXES {
+        1 => "SpectralConv1d",
+        2 => "SpectralConv2d",
+        _ => "SpectralConv3d",
+    };
+
+    /// A layer with that many modes along each axis, whose weights are normal with `E |w|^2 = 1 / in`, half of it in either part: kept frequencies of an
+    /// input of independent channels keep their variance.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for sizes of 0 or other than one to three axes; those of [`Scope::complex_parameter`].
+    pub fn new(scope: &Scope, inputs: usize, outputs: usize, modes: [usize; AXES]) -> Result<Self> {
+        let path = scope.path();
+        expect_sizes(Self::OP, path, &[("inputs", inputs), ("outputs", outputs)])?;
+        if !(1..=3).contains(&AXES) || modes.contains(&0) {
+            let reason = format!("layer {path} needs modes along one to three axes");
+            return Err(Error::invalid(Self::OP, "modes", modes, reason));
+        }
+        let mut shape = Dims::from_slice(&[inputs, outputs]);
+        shape.extend((0..AXES).map(|a| if a + 1 == AXES { modes[a] } else { 2 * modes[a] - 1 }));
+        let init = Init::Normal { std: 1.0 / (inputs as f64).sqrt() };
+        Ok(Self { path: path.to_owned(), weight: scope.complex_parameter("weight", &shape, init)?, modes })
+    }
+
+    /// `[in, out, modes..]`, complex; `2 m - 1` along the axes before the last.
+    pub fn weight(&self) -> &Var {
+        &self.weight
+    }
+
+    /// The kept part of the spectrum of `x`, `[batch, in, modes..]`. Each axis is cropped before the next is transformed.
+    fn low(&self, x: &Var) -> Result<Var> {
+        let last = 1 + AXES;
+        let mut z = x.rfftn(&[last], None, Norm::Backward)?.narrow(last, 0, self.modes[AXES - 1])?;
+        for axis in (2..last).rev() {
+            let (m, n) = (self.modes[axis - 2], x.shape()[axis]);
+            z = z.fftn(&[axis], None, Norm::Backward)?;
+            if n > 2 * m - 1 {
+                z = Var::cat(&[&z.narrow(axis, 0, m)?, &z.narrow(axis, n - (m - 1), m - 1)?], axis)?;
+            }
+        }
+        Ok(z)
+    }
+
+    /// The function of `n..` points with this part of its spectrum.
+    fn back(&self, z: &Var, n: &[usize]) -> Result<Var> {
+        let last = 1 + AXES;
+        let mut z = z.clone();
+        for axis in 2..last {
+            let (m, n) = (self.modes[axis - 2], n[axis - 2]);
+            if n > 2 * m - 1 {
+                let mut shape = z.shape();
+                shape[axis] = n - (2 * m - 1);
+                let zeros = Var::constant(Tensor::zeros(&z.device(), &shape, z.dtype())?);
+                z = Var::cat(&[&z.narrow(axis, 0, m)?, &zeros, &z.narrow(axis, m, m - 1)?], axis)?;
+            }
+            z = z.ifftn(&[axis], None, Norm::Backward)?;
+        }
+        let (m, n) = (self.modes[AXES - 1], n[AXES - 1]);
+        let z = z.pad(&[[0, n / 2 + 1 - m]], Default::default())?;
+        z.irfftn(&[last], Some(&[n]), Norm::Backward)
+    }
+}
+
+impl<const AXES: usize> Layer for SpectralConv<AXES> {
+    /// # Errors
+    /// [`Error::InvalidArgument`] also when an axis has no more than `2 (m - 1)` points: its highest mode would not lie below the Nyquist frequency.
+    fn forward(&self, x: &Var) -> Result<Var> {
+        let weights = self.weight.shape();
+        let mut axes = vec![("batch", None), ("channels", Some(weights[0]))];
+        axes.extend([("length", None); AXES]);
+        expect(Self::OP, &self.path, x, self.weight.dtype().to_real(), &axes)?;
+        let shape = x.shape();
+        let n = &shape[2..];
+        if n.iter().zip(&self.modes).any(|(&n, &m)| n <= 2 * (m - 1)) {
+            let least: Vec<usize> = self.modes.iter().map(|m| 2 * m - 1).collect();
+            let reason =
+                format!("layer {} keeps {:?} modes, which need at least {least:?}", self.path, self.modes);
+            return Err(Error::invalid(Self::OP, "length", n, reason));
+        }
+        let (batch, outputs) = (shape[0], weights[1]);
+        let modes: usize = weights[2..].iter().product();
+        // A product [batch, in] x [in, out] for each frequency.
+        let x = self.low(x)?.reshape(&[batch, weights[0], modes])?.permute(&[2, 0, 1])?;
+        let w = self.weight.reshape(&[weights[0], outputs, modes])?.permute(&[2, 0, 1])?;
+        let mut kept = Dims::from_slice(&[batch, outputs]);
+        kept.extend_from_slice(&weights[2..]);
+        self.back(&x.matmul(&w)?.permute(&[1, 2, 0])?.reshape(&kept)?, n)
+    }
+}
