@@ -239,6 +239,17 @@ impl Samples for LongConv {
     }
 }
 
+/// The spec with the padding that follows from the kernel written out, which is what the ways back read.
+fn given(op: &'static str, weight: &Var, spec: &ConvSpec) -> Result<ConvSpec> {
+    match weight.shape().get(2..) {
+        Some(taps) if taps.len() == spec.axes() => {
+            Ok(spec.clone().padding_sides(&spec.padding_for(op, taps)?))
+        }
+        // The convolution itself says what is wrong.
+        _ => Ok(spec.clone()),
+    }
+}
+
 impl Var {
     /// Convolution in one to three dimensions; see [`Tensor::conv`], whose rules hold. Other padding modes than zeros pad first.
     ///
@@ -250,8 +261,9 @@ impl Var {
             let reason = format!("the input is [batch, channels] and {axes} spatial axes");
             return Err(Error::shapes("conv", &self.shape(), &weight.shape(), reason));
         }
+        let spec = given("conv", weight, spec)?;
         let y = if spec.mode == PaddingMode::Zeros || spec.padding.iter().all(|p| *p == [0; 2]) {
-            let spec = ConvSpec { mode: PaddingMode::Zeros, ..spec.clone() };
+            let spec = ConvSpec { mode: PaddingMode::Zeros, ..spec };
             Var::apply(Conv(spec), &[self, weight])?
         } else {
             let bare = spec.clone().padding(&vec![0; axes]).mode(PaddingMode::Zeros);
@@ -271,8 +283,10 @@ impl Var {
         spec: &ConvSpec,
         output_padding: &[usize],
     ) -> Result<Self> {
-        let operation =
-            ConvTranspose { spec: spec.clone(), output_padding: Dims::from_slice(output_padding) };
+        let operation = ConvTranspose {
+            spec: given("conv_transpose", weight, spec)?,
+            output_padding: Dims::from_slice(output_padding),
+        };
         Var::apply(operation, &[self, weight])?.with_channel_bias(bias)
     }
 
