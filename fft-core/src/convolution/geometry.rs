@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::ConvSpec;
+use super::spec::expect_entries;
 use crate::{Dims, Error, Result};
 
 /// The sizes of one convolution, checked: output lengths are at least 1, groups divide channels, nothing overflows.
@@ -42,33 +43,8 @@ impl ConvGeometry {
     /// empty kernel, one larger than the padded input, no channels, no elements along a spatial axis, channels that the groups do not
     /// divide, other than one to three spatial axes, and entries of `spec` for another number of them.
     pub fn new(op: &'static str, x: &[usize], w: &[usize], spec: &ConvSpec) -> Result<Self> {
-        let axes = spec.axes();
-        if !(1..=3).contains(&axes) {
-            return Err(Error::invalid(
-                op,
-                "stride",
-                &spec.stride,
-                "needs an entry for each of one to three axes",
-            ));
-        }
-        if x.len() != axes + 2 || w.len() != axes + 2 {
-            let reason =
-                format!("both need 2 + {axes} axes: batch or channels out, channels, and {axes} spatial");
-            return Err(Error::shapes(op, x, w, reason));
-        }
-        if spec.dilation.len() != axes {
-            let reason = format!("one entry for each of {axes} spatial axes");
-            return Err(Error::invalid(op, "dilation", &spec.dilation, reason));
-        }
-        for (argument, values) in [("stride", &spec.stride), ("dilation", &spec.dilation)] {
-            if values.contains(&0) {
-                return Err(Error::invalid(op, argument, values, "must be at least 1 along every axis"));
-            }
-        }
+        let axes = check_steps(op, x, w, spec)?;
         let groups = spec.groups;
-        if groups == 0 {
-            return Err(Error::invalid(op, "groups", groups, "must be at least 1"));
-        }
         for (what, channels) in [("input", x[1]), ("output", w[0])] {
             if !channels.is_multiple_of(groups) {
                 let reason = format!("must divide the {channels} {what} channels");
@@ -79,12 +55,7 @@ impl ConvGeometry {
             let reason = format!("the weight must have {} / {groups} input channels", x[1]);
             return Err(Error::shapes(op, x, w, reason));
         }
-        for (argument, shape, from) in [("input", x, 1), ("weight", w, 0)] {
-            if shape[from..].contains(&0) {
-                let reason = "needs at least one channel, and one element along every spatial axis";
-                return Err(Error::invalid(op, argument, shape, reason));
-            }
-        }
+        check_not_empty(op, x, w)?;
         let padding = spec.padding_for(op, &w[2..])?;
         let (mut output, mut stride, mut dilation) = (Dims::new(), Dims::new(), Dims::new());
         for axis in 0..axes {
@@ -177,4 +148,43 @@ impl ConvGeometry {
     pub fn tiles(&self, axis: usize, tile: usize) -> usize {
         self.dense_output(axis).div_ceil(self.useful(axis, tile))
     }
+}
+
+/// The number of spatial axes, after a check that the operands have them, and that there are a stride and a dilation of at least 1 for each and
+/// groups. Shared by convolutions and their transposes.
+pub(super) fn check_steps(op: &'static str, x: &[usize], w: &[usize], spec: &ConvSpec) -> Result<usize> {
+    let axes = spec.axes();
+    if !(1..=3).contains(&axes) {
+        return Err(Error::invalid(
+            op,
+            "stride",
+            &spec.stride,
+            "needs an entry for each of one to three axes",
+        ));
+    }
+    if x.len() != axes + 2 || w.len() != axes + 2 {
+        let reason = format!("both need 2 + {axes} axes: batch or channels, channels, and {axes} spatial");
+        return Err(Error::shapes(op, x, w, reason));
+    }
+    expect_entries(op, "dilation", axes, &spec.dilation)?;
+    for (argument, values) in [("stride", &spec.stride), ("dilation", &spec.dilation)] {
+        if values.contains(&0) {
+            return Err(Error::invalid(op, argument, values, "must be at least 1 along every axis"));
+        }
+    }
+    if spec.groups == 0 {
+        return Err(Error::invalid(op, "groups", spec.groups, "must be at least 1"));
+    }
+    Ok(axes)
+}
+
+/// Refuses operands without channels or without elements along a spatial axis.
+pub(super) fn check_not_empty(op: &'static str, x: &[usize], w: &[usize]) -> Result<()> {
+    for (argument, shape, from) in [("input", x, 1), ("weight", w, 0)] {
+        if shape[from..].contains(&0) {
+            let reason = "needs at least one channel, and one element along every spatial axis";
+            return Err(Error::invalid(op, argument, shape, reason));
+        }
+    }
+    Ok(())
 }

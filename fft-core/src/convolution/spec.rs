@@ -132,16 +132,11 @@ impl ConvSpec {
     /// [`PaddingFit::Same`] with a stride and for [`PaddingFit::Causal`] in several dimensions.
     pub fn padding_for(&self, op: &'static str, kernel: &[usize]) -> Result<SmallVec<[[usize; 2]; 4]>> {
         let axes = kernel.len();
-        let each = |argument, entries: &dyn std::fmt::Debug| {
-            Error::invalid(op, argument, entries, format!("one entry for each of {axes} spatial axes"))
-        };
         if self.fit == PaddingFit::Given {
-            let fits = self.padding.len() == axes;
-            return if fits { Ok(self.padding.clone()) } else { Err(each("padding", &self.padding)) };
+            expect_entries(op, "padding", axes, &self.padding)?;
+            return Ok(self.padding.clone());
         }
-        if self.dilation.len() != axes {
-            return Err(each("dilation", &self.dilation));
-        }
+        expect_entries(op, "dilation", axes, &self.dilation)?;
         if self.fit == PaddingFit::Same && self.stride.iter().any(|&s| s != 1) {
             return Err(Error::invalid(
                 op,
@@ -163,4 +158,17 @@ impl ConvSpec {
         });
         ends.collect()
     }
+}
+
+/// Checks that there is one entry for each spatial axis.
+pub(super) fn expect_entries<T: std::fmt::Debug>(
+    op: &'static str,
+    argument: &'static str,
+    axes: usize,
+    entries: &[T],
+) -> Result<()> {
+    if entries.len() == axes {
+        return Ok(());
+    }
+    Err(Error::invalid(op, argument, entries, format!("one entry for each of {axes} spatial axes")))
 }

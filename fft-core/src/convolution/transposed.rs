@@ -1,5 +1,7 @@
 //! The sizes of a transposed convolution, and how it falls apart into ordinary ones.
 
+use super::geometry::{check_not_empty, check_steps};
+use super::spec::expect_entries;
 use super::{ConvSpec, PaddingFit, PaddingMode};
 use crate::{Dims, Error, Result};
 
@@ -89,19 +91,7 @@ pub(crate) fn transposed_axes(
     spec: &ConvSpec,
     output_padding: &[usize],
 ) -> Result<Vec<TransposedAxis>> {
-    let axes = spec.axes();
-    if !(1..=3).contains(&axes) {
-        return Err(Error::invalid(
-            op,
-            "stride",
-            &spec.stride,
-            "needs an entry for each of one to three axes",
-        ));
-    }
-    if x.len() != axes + 2 || w.len() != axes + 2 {
-        let reason = format!("both need 2 + {axes} axes: batch or channels, channels, and {axes} spatial");
-        return Err(Error::shapes(op, x, w, reason));
-    }
+    let axes = check_steps(op, x, w, spec)?;
     if spec.mode != PaddingMode::Zeros {
         return Err(Error::invalid(
             op,
@@ -113,39 +103,16 @@ pub(crate) fn transposed_axes(
     if spec.fit != PaddingFit::Given {
         return Err(Error::invalid(op, "padding", spec.fit, "a transposed convolution needs numbers"));
     }
-    let each = |argument, entries: &dyn std::fmt::Debug| {
-        Error::invalid(op, argument, entries, format!("one entry for each of {axes} spatial axes"))
-    };
-    if spec.padding.len() != axes {
-        return Err(each("padding", &spec.padding));
-    }
-    if output_padding.len() != axes {
-        return Err(each("output_padding", &output_padding));
-    }
-    if spec.dilation.len() != axes {
-        return Err(each("dilation", &spec.dilation));
-    }
-    for (argument, values) in [("stride", &spec.stride), ("dilation", &spec.dilation)] {
-        if values.contains(&0) {
-            return Err(Error::invalid(op, argument, values, "must be at least 1 along every axis"));
-        }
-    }
+    expect_entries(op, "padding", axes, &spec.padding)?;
+    expect_entries(op, "output_padding", axes, output_padding)?;
     let groups = spec.groups;
-    if groups == 0 {
-        return Err(Error::invalid(op, "groups", groups, "must be at least 1"));
-    }
     if !x[1].is_multiple_of(groups) {
         return Err(Error::invalid(op, "groups", groups, format!("must divide the {} input channels", x[1])));
     }
     if x[1] != w[0] {
         return Err(Error::shapes(op, x, w, "the weight's first axis must be the input's channels"));
     }
-    for (argument, shape, from) in [("input", x, 1), ("weight", w, 0)] {
-        if shape[from..].contains(&0) {
-            let reason = "needs at least one channel, and one element along every spatial axis";
-            return Err(Error::invalid(op, argument, shape, reason));
-        }
-    }
+    check_not_empty(op, x, w)?;
     let axis = |a: usize| {
         let (stride, dilation, extra) = (spec.stride[a], spec.dilation[a], output_padding[a]);
         if extra >= stride && extra >= dilation {

@@ -1,8 +1,23 @@
 //! Transposed convolutions: the adjoints of convolutions.
 
-use super::convolution::{check_operands, computed_in};
+use super::convolution::{check_operands, computed_in, expect_dimensions};
 use crate::convolution::{ConvGeometry, ConvMethod, ConvSpec, Phase, transposed_axes, transposed_shape};
-use crate::{Dims, Error, Result, Tensor, ViewMut};
+use crate::{Dims, Result, Tensor, ViewMut};
+
+/// What tells the public forms apart.
+#[derive(Clone, Copy)]
+struct Form<'a> {
+    op: &'static str,
+    /// The number of spatial axes, where the name says it.
+    axes: Option<usize>,
+    method: &'a ConvMethod,
+}
+
+impl Form<'static> {
+    const fn of(op: &'static str, axes: usize) -> Self {
+        Self { op, axes: Some(axes), method: &ConvMethod::Auto }
+    }
+}
 
 impl Tensor {
     /// Transposed convolution (as `torch.nn.functional.conv_transpose1d`) of `[batch, channels, length]`, or `[channels, length]`, with a `weight`
@@ -17,8 +32,7 @@ impl Tensor {
         spec: &ConvSpec,
         output_padding: &[usize],
     ) -> Result<Self> {
-        let method = ConvMethod::Auto;
-        self.transposed("conv_transpose1d", Some(1), weight, bias, spec, output_padding, &method)
+        self.transposed(Form::of("conv_transpose1d", 1), weight, bias, spec, output_padding)
     }
 
     /// [`conv_transpose1d`](Self::conv_transpose1d) of images.
@@ -32,8 +46,7 @@ impl Tensor {
         spec: &ConvSpec,
         output_padding: &[usize],
     ) -> Result<Self> {
-        let method = ConvMethod::Auto;
-        self.transposed("conv_transpose2d", Some(2), weight, bias, spec, output_padding, &method)
+        self.transposed(Form::of("conv_transpose2d", 2), weight, bias, spec, output_padding)
     }
 
     /// [`conv_transpose1d`](Self::conv_transpose1d) of volumes.
@@ -47,8 +60,7 @@ impl Tensor {
         spec: &ConvSpec,
         output_padding: &[usize],
     ) -> Result<Self> {
-        let method = ConvMethod::Auto;
-        self.transposed("conv_transpose3d", Some(3), weight, bias, spec, output_padding, &method)
+        self.transposed(Form::of("conv_transpose3d", 3), weight, bias, spec, output_padding)
     }
 
     /// `y[b, co, i * stride + k * dilation - padding] += x[b, ci, i] weight[ci, co, k]` from `bias[co]`, in as many dimensions as `spec` has;
@@ -69,7 +81,7 @@ impl Tensor {
         spec: &ConvSpec,
         output_padding: &[usize],
     ) -> Result<Self> {
-        self.transposed("conv_transpose", None, weight, bias, spec, output_padding, &ConvMethod::Auto)
+        self.conv_transpose_with(weight, bias, spec, output_padding, &ConvMethod::Auto)
     }
 
     /// [`conv_transpose`](Self::conv_transpose) by a method of the caller's choice; tiles must be at least as long as the taps of one
@@ -85,24 +97,20 @@ impl Tensor {
         output_padding: &[usize],
         method: &ConvMethod,
     ) -> Result<Self> {
-        self.transposed("conv_transpose", None, weight, bias, spec, output_padding, method)
+        let form = Form { op: "conv_transpose", axes: None, method };
+        self.transposed(form, weight, bias, spec, output_padding)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "those of the public forms, and their name and method")]
     fn transposed(
         &self,
-        op: &'static str,
-        axes: Option<usize>,
+        form: Form<'_>,
         weight: &Tensor,
         bias: Option<&Tensor>,
         spec: &ConvSpec,
         output_padding: &[usize],
-        method: &ConvMethod,
     ) -> Result<Self> {
-        if axes.is_some_and(|axes| axes != spec.axes()) {
-            let reason = format!("{op} has not {} spatial axes", spec.axes());
-            return Err(Error::invalid(op, "spec", &spec.stride, reason));
-        }
+        let Form { op, axes, method } = form;
+        expect_dimensions(op, axes, spec)?;
         let channels = weight.shape().get(1).map(|&n| n.saturating_mul(spec.groups));
         check_operands(op, self, weight, bias, channels)?;
         let (x, batched) = self.batched(op, spec.axes(), weight)?;

@@ -66,10 +66,7 @@ impl Tensor {
         spec: &ConvSpec,
         method: &ConvMethod,
     ) -> Result<Self> {
-        if axes.is_some_and(|axes| axes != spec.axes()) {
-            let reason = format!("{op} has not {} spatial axes", spec.axes());
-            return Err(Error::invalid(op, "spec", &spec.stride, reason));
-        }
+        expect_dimensions(op, axes, spec)?;
         check_operands(op, self, weight, bias, weight.shape().first().copied())?;
         let (x, batched) = self.batched(op, spec.axes(), weight)?;
         let prepared = Prepared::new(op, &x, weight.shape(), spec)?;
@@ -98,6 +95,15 @@ impl Tensor {
             }
         }
     }
+}
+
+/// Checks that `spec` has the number of spatial axes that the name of the operation says.
+pub(super) fn expect_dimensions(op: &'static str, axes: Option<usize>, spec: &ConvSpec) -> Result<()> {
+    if axes.is_none_or(|axes| axes == spec.axes()) {
+        return Ok(());
+    }
+    let reason = format!("{op} has not {} spatial axes", spec.axes());
+    Err(Error::invalid(op, "spec", &spec.stride, reason))
 }
 
 /// The dtype that a convolution of `dtype` is computed in.
