@@ -42,6 +42,27 @@ fn others(op: &'static str, a: &Layout, b: &Layout, axis: usize) -> Result<Walk<
     Ok(Walk::from_axes(axes, [a.offset() as isize, b.offset() as isize]))
 }
 
+/// The other axes and the indices, after a check that types agree and that `picked`, of source and destination the one that the indices do not
+/// count in, has a slice for each index.
+fn checked(
+    op: &'static str,
+    src: &View<'_>,
+    dst: &ViewMut<'_>,
+    axis: usize,
+    indices: &View<'_>,
+    picked: &Layout,
+) -> Result<(Walk<2>, Vec<i64>)> {
+    if src.dtype != dst.dtype {
+        return Err(Error::DTypeMismatch { op, lhs: src.dtype, rhs: dst.dtype });
+    }
+    let walk = others(op, src.layout, dst.layout, axis)?;
+    let indices = positions(op, indices)?;
+    if indices.len() != picked.shape()[axis] {
+        return Err(Error::shapes(op, &[indices.len()], picked.shape(), "one slice an index is needed"));
+    }
+    Ok((walk, indices))
+}
+
 /// For each slice `(from, to)` along the axis (already multiplied by strides), in order: `f(dst, src)` on its elements.
 fn slices<T: Pod + Send + Sync>(
     threads: &Threads,
@@ -110,16 +131,8 @@ pub(crate) fn gather(
         slices(threads, from, to, walk, pairs, |_, x| x, true);
         Ok(())
     }
-    if src.dtype != dst.dtype {
-        return Err(Error::DTypeMismatch { op: OP, lhs: src.dtype, rhs: dst.dtype });
-    }
-    let walk = others(OP, src.layout, dst.layout, axis)?;
-    let indices = positions(OP, &indices)?;
+    let (walk, indices) = checked(OP, &src, &dst, axis, &indices, dst.layout)?;
     let len = src.layout.shape()[axis];
-    if indices.len() != dst.layout.shape()[axis] {
-        let shape = dst.layout.shape();
-        return Err(Error::shapes(OP, &[indices.len()], shape, "one slice an index is needed"));
-    }
     if indices.is_empty() || walk.positions() == 0 {
         return Ok(());
     }
@@ -165,16 +178,8 @@ pub(crate) fn scatter(
         }
         Ok(())
     }
-    if src.dtype != dst.dtype {
-        return Err(Error::DTypeMismatch { op: OP, lhs: src.dtype, rhs: dst.dtype });
-    }
-    let walk = others(OP, src.layout, dst.layout, axis)?;
-    let indices = positions(OP, &indices)?;
+    let (walk, indices) = checked(OP, &src, &dst, axis, &indices, src.layout)?;
     let len = dst.layout.shape()[axis];
-    if indices.len() != src.layout.shape()[axis] {
-        let shape = src.layout.shape();
-        return Err(Error::shapes(OP, &[indices.len()], shape, "one slice an index is needed"));
-    }
     let (ss, sd) = (src.layout.strides()[axis], dst.layout.strides()[axis]);
     let pairs = indices.iter().enumerate().filter(|&(_, &i)| i >= 0 && (i as u64) < len as u64);
     let pairs: Vec<_> = pairs.map(|(j, &i)| (j as isize * ss, i as isize * sd)).collect();

@@ -1,6 +1,7 @@
 //! Circulant and block-circulant matrices.
 
 use crate::spectral::dense::{check_matrix, host_rows};
+use crate::spectral::parts::saved_part;
 use crate::{DType, Device, Error, Norm, Result, Tensor};
 
 /// How [`BlockCirculantMatrix::from_dense`] stores a matrix.
@@ -203,12 +204,8 @@ impl BlockCirculantMatrix {
         const OP: &str = "BlockCirculantMatrix::from_parts";
         check_block(OP, shape, options.block)?;
         let b = options.block;
-        let columns = part("columns")?.to_device(device)?;
-        columns.expect_dtype(OP, DType::F32)?;
-        let expected = [shape[0] / b, shape[1] / b, b];
-        if columns.shape() != expected {
-            return Err(Error::shapes(OP, columns.shape(), &expected, "part `columns`"));
-        }
+        let shape = [shape[0] / b, shape[1] / b, b];
+        let columns = saved_part(OP, part("columns")?, device, "columns", DType::F32, &shape)?;
         if let Some(i) = columns.to_vec::<f32>()?.iter().position(|v| !v.is_finite()) {
             return Err(Error::invalid(OP, "columns", i, "the element at this index is not finite"));
         }

@@ -24,7 +24,19 @@ pub trait ImplicitWeights {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for a wrong number of indices, [`Error::IndexOutOfRange`], device errors.
-    fn element(&self, index: &[usize]) -> Result<f32>;
+    fn element(&self, index: &[usize]) -> Result<f32> {
+        const OP: &str = "ImplicitWeights::element";
+        let shape = self.shape();
+        if index.len() != shape.len() {
+            return Err(Error::shapes(OP, index, shape, "one index for each axis"));
+        }
+        for (&i, &n) in index.iter().zip(shape) {
+            if i >= n {
+                return Err(Error::IndexOutOfRange { op: OP, index: i as i64, len: n });
+            }
+        }
+        self.block(index, &vec![1; shape.len()])?.flatten()?.to_scalar()
+    }
 
     /// The elements `start[a]..start[a] + len[a]` along every axis `a`, `F32` of shape `len`.
     ///
@@ -89,8 +101,7 @@ fn roots(n: usize) -> Vec<Complex64> {
 fn block_of(
     device: &crate::Device,
     half: &HalfSpectrum,
-    coefficients: &mut dyn Iterator<Item = (usize, Complex32)>,
-    count: usize,
+    (positions, values): (Vec<u32>, Vec<Complex32>),
     start: &[usize],
     len: &[usize],
 ) -> Result<Tensor> {
@@ -109,6 +120,8 @@ fn block_of(
     if len.contains(&0) {
         return Tensor::zeros(device, len, crate::DType::F32);
     }
+    let count = positions.len();
+    let coefficients = &mut positions.into_iter().map(|p| p as usize).zip(values);
     match route(half, count, len).0 {
         Route::Direct => direct(device, half, coefficients, start, len),
         Route::Transform => transform(device, half, coefficients, start, len),
@@ -185,14 +198,8 @@ impl ImplicitWeights for SparseSpectralTensor {
         self.shape()
     }
 
-    fn element(&self, index: &[usize]) -> Result<f32> {
-        element_of(self, index)
-    }
-
     fn block(&self, start: &[usize], len: &[usize]) -> Result<Tensor> {
-        let (positions, values) = self.coefficients()?;
-        let mut coefficients = positions.iter().map(|&p| p as usize).zip(values);
-        block_of(self.device(), self.half_spectrum(), &mut coefficients, positions.len(), start, len)
+        block_of(self.device(), self.half_spectrum(), self.coefficients()?, start, len)
     }
 
     fn block_cost(&self, len: &[usize]) -> BlockCost {
@@ -205,33 +212,13 @@ impl ImplicitWeights for SparseSpectralMatrix {
         self.half_spectrum().shape()
     }
 
-    fn element(&self, index: &[usize]) -> Result<f32> {
-        element_of(self, index)
-    }
-
     fn block(&self, start: &[usize], len: &[usize]) -> Result<Tensor> {
-        let (positions, values) = self.coefficients()?;
-        let mut coefficients = positions.iter().map(|&p| p as usize).zip(values);
-        block_of(self.device(), self.half_spectrum(), &mut coefficients, positions.len(), start, len)
+        block_of(self.device(), self.half_spectrum(), self.coefficients()?, start, len)
     }
 
     fn block_cost(&self, len: &[usize]) -> BlockCost {
         cost_of(self.half_spectrum(), self.count(), len)
     }
-}
-
-fn element_of(weights: &dyn ImplicitWeights, index: &[usize]) -> Result<f32> {
-    const OP: &str = "ImplicitWeights::element";
-    let shape = weights.shape();
-    if index.len() != shape.len() {
-        return Err(Error::shapes(OP, index, shape, "one index for each axis"));
-    }
-    for (&i, &n) in index.iter().zip(shape) {
-        if i >= n {
-            return Err(Error::IndexOutOfRange { op: OP, index: i as i64, len: n });
-        }
-    }
-    weights.block(index, &vec![1; shape.len()])?.flatten()?.to_scalar()
 }
 
 fn cost_of(half: &HalfSpectrum, count: usize, len: &[usize]) -> BlockCost {

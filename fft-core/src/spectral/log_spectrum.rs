@@ -3,6 +3,7 @@
 use crate::spectral::dense::{block_rows, check_matrix, host_rows};
 use crate::spectral::half_spectrum::{HalfSpectrum, dense_from_planes, half_spectrum};
 use crate::spectral::log8;
+use crate::spectral::parts::saved_part;
 use crate::{Complex32, DType, Device, Error, Result, Tensor};
 
 /// How [`LogSpectrumMatrix::from_dense`] stores a matrix.
@@ -195,14 +196,8 @@ impl LogSpectrumMatrix {
         if shape.contains(&0) {
             return Err(Error::invalid(OP, "shape", shape, "no side may be empty"));
         }
-        let mut take = |name: &'static str, dtype: DType, expected: &[usize]| -> Result<Tensor> {
-            let tensor = part(name)?.to_device(device)?;
-            tensor.expect_dtype(OP, dtype)?;
-            if tensor.shape() != expected {
-                return Err(Error::shapes(OP, tensor.shape(), expected, format!("part `{name}`")));
-            }
-            tensor.contiguous()
-        };
+        let mut take =
+            |name, dtype, expected: &[usize]| saved_part(OP, part(name)?, device, name, dtype, expected);
         let half = shape[0] / 2 + 1;
         let codes = take("codes", DType::U8, &[half, 2, shape[1]])?;
         let ranges = take("ranges", DType::F32, &[half, 2, shape[1].div_ceil(options.group), 2])?;

@@ -8,6 +8,7 @@ mod implicit;
 pub mod log8;
 pub mod log_spectrum;
 pub mod normalise;
+mod parts;
 mod plan;
 pub mod quantise;
 pub mod rotated;

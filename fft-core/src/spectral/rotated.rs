@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use half::f16;
 
 use crate::spectral::dense::{block_rows, check_matrix, host_rows};
+use crate::spectral::parts::saved_part;
 use crate::spectral::quantise::{self, Bits};
 use crate::spectral::rotation::{Rotation, Signs, rotate, rotate_back};
 use crate::{DType, Device, Error, Result, Tensor};
@@ -252,14 +253,8 @@ impl RotatedMatrix {
             return Err(Error::invalid(OP, "shape", shape, "no side may be empty"));
         }
         let dims = Dims::new(OP, shape, options)?;
-        let mut take = |name: &'static str, dtype: DType, expected: &[usize]| -> Result<Tensor> {
-            let tensor = part(name)?.to_device(device)?;
-            tensor.expect_dtype(OP, dtype)?;
-            if tensor.shape() != expected {
-                return Err(Error::shapes(OP, tensor.shape(), expected, format!("part `{name}`")));
-            }
-            tensor.contiguous()
-        };
+        let mut take =
+            |name, dtype, expected: &[usize]| saved_part(OP, part(name)?, device, name, dtype, expected);
         let codes = take("codes", DType::U8, &[dims.tiles, dims.words, TILE, 4])?;
         let scales = take("scales", DType::F16, &[dims.tiles, dims.groups, TILE])?;
         let gain = take("gain", DType::F32, &[1])?;

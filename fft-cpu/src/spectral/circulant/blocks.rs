@@ -27,33 +27,54 @@ pub(super) fn forward(
     team.run(tasks, |task, _| {
         let first = task * TASK;
         let count = TASK.min(blocks - first);
-        // SAFETY: the columns `first..first + count` of the planes are this task's own; `forward` is [b, b], row-major, and the
-        // blocks are the columns of a matrix [b, count].
+        let blocks_of = &x[first * b..][..count * b];
+        // SAFETY: the columns `first..first + count` of the planes are this task's own.
         unsafe {
-            gemm::gemm(
-                b,
-                count,
-                b,
-                out.as_ptr().add(first),
-                1,
-                blocks as isize,
-                false,
-                basis.forward.as_ptr(),
-                1,
-                b as isize,
-                x[first * b..][..count * b].as_ptr(),
-                b as isize,
-                1,
-                0.0f32,
-                1.0f32,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
+            product(&basis.forward, b, count, (blocks_of, [b, 1]), (out.as_ptr().add(first), [1, blocks]))
+        };
     });
     Ok(())
+}
+
+/// `basis`, `[b, b]` row-major, times `from`, `[b, count]`, to `to`; each has the strides from column to column and from row to row.
+///
+/// # Safety
+/// `to` may be written at all places of such a matrix, and is not within `from`.
+unsafe fn product(
+    basis: &[f32],
+    b: usize,
+    count: usize,
+    (from, from_strides): (&[f32], [usize; 2]),
+    (to, to_strides): (*mut f32, [usize; 2]),
+) {
+    let end = |strides: [usize; 2]| (count - 1) * strides[0] + (b - 1) * strides[1] + 1;
+    assert!(basis.len() >= b * b && from.len() >= end(from_strides), "the operands have their shapes");
+    let [[from_column, from_row], [to_column, to_row]] =
+        [from_strides, to_strides].map(|s| s.map(|s| s as isize));
+    // SAFETY: by the assertion and the promise of the caller.
+    unsafe {
+        gemm::gemm(
+            b,
+            count,
+            b,
+            to,
+            to_column,
+            to_row,
+            false,
+            basis.as_ptr(),
+            1,
+            b as isize,
+            from.as_ptr(),
+            from_column,
+            from_row,
+            0.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
 }
 
 /// Transforms `planes`, `[b, blocks]`, back to blocks of `b` one after the other.
@@ -72,30 +93,11 @@ pub(super) fn inverse(
     team.run(tasks, |task, _| {
         let first = task * TASK;
         let count = TASK.min(blocks - first);
-        // SAFETY: the blocks of a task are its own; the matrices are those of `forward`.
+        let columns = &planes[first..][..(b - 1) * blocks + count];
+        // SAFETY: the blocks of a task are its own.
         unsafe {
             let to = out.slice(first * b, count * b);
-            gemm::gemm(
-                b,
-                count,
-                b,
-                to.as_mut_ptr(),
-                b as isize,
-                1,
-                false,
-                basis.inverse.as_ptr(),
-                1,
-                b as isize,
-                planes[first..][..(b - 1) * blocks + count].as_ptr(),
-                1,
-                blocks as isize,
-                0.0f32,
-                1.0f32,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
+            product(&basis.inverse, b, count, (columns, [1, blocks]), (to.as_mut_ptr(), [b, 1]));
         }
     });
     Ok(())
