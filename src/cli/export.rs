@@ -7,7 +7,7 @@ use fft_tensor::DType;
 use fft_tensor::nn::convert::{ExportOptions, export};
 
 use super::output::{Output, bytes, progress};
-use super::{DeviceArgs, Outcome};
+use super::{DestinationArgs, DeviceArgs, Outcome};
 
 const EXAMPLES: &str = "\
 Example:
@@ -26,15 +26,11 @@ enum Type {
 pub(super) struct ExportArgs {
     /// A converted model.
     source: PathBuf,
-    /// The directory to write; it appears when it is complete.
-    #[arg(long, value_name = "DST")]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: DestinationArgs,
     /// The type of the weights [default: decoded weights in the type that config.json names, others as they are].
     #[arg(long, value_enum)]
     dtype: Option<Type>,
-    /// Replace the destination if it exists.
-    #[arg(long)]
-    force: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -49,9 +45,9 @@ pub(super) fn run(args: &ExportArgs, out: &mut Output) -> Outcome {
         Type::F16 => DType::F16,
         Type::Bf16 => DType::BF16,
     });
-    let options = ExportOptions { dtype, force: args.force, ..ExportOptions::default() };
+    let options = ExportOptions { dtype, force: args.destination.force, ..ExportOptions::default() };
     let bar = progress(0, "bytes");
-    let report = export(&args.source, &args.out, &options, &device, &mut |step| {
+    let report = export(&args.source, &args.destination.out, &options, &device, &mut |step| {
         bar.set_length(step.total_bytes);
         bar.set_position(step.bytes);
     })?;

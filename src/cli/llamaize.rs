@@ -13,7 +13,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::inspect::print_tensors;
 use super::output::{Output, bytes, progress};
-use super::{DeviceArgs, Failure, Outcome};
+use super::{DestinationArgs, DeviceArgs, Failure, Outcome};
 
 const EXAMPLES: &str = "\
 Codecs:
@@ -53,9 +53,8 @@ enum Values {
 pub(super) struct LlamaizeArgs {
     /// A plain Hugging Face directory.
     source: PathBuf,
-    /// The directory to write; it appears when it is complete.
-    #[arg(long, value_name = "DST")]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: DestinationArgs,
     /// How the weights are stored.
     #[arg(long, value_enum, default_value = "rotated")]
     codec: Codec,
@@ -80,9 +79,6 @@ pub(super) struct LlamaizeArgs {
     /// The seed of the rotation's signs (codec rotated).
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Replace the destination if it exists.
-    #[arg(long)]
-    force: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -166,9 +162,13 @@ pub(super) fn run(args: &LlamaizeArgs, out: &mut Output) -> Outcome {
         false => only.is_match(name) && !skip.is_match(name),
     };
     let device = args.device.open()?;
-    let options = ConvertOptions { select: Some(&chosen), force: args.force, ..ConvertOptions::new(format) };
+    let options = ConvertOptions {
+        select: Some(&chosen),
+        force: args.destination.force,
+        ..ConvertOptions::new(format)
+    };
     let bar = progress(0, "bytes");
-    let report = llamaize(&args.source, &args.out, &options, &device, &mut |step| {
+    let report = llamaize(&args.source, &args.destination.out, &options, &device, &mut |step| {
         bar.set_length(step.total_bytes);
         bar.set_position(step.bytes);
     })?;

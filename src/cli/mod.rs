@@ -10,7 +10,7 @@ mod inspect;
 mod llamaize;
 mod output;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -104,6 +104,17 @@ impl DeviceArgs {
     fn open(&self) -> Result<Device, Failure> {
         Ok(open_device(&self.device, self.threads, self.memory_limit)?)
     }
+}
+
+/// The directory that a command makes.
+#[derive(Debug, Args)]
+struct DestinationArgs {
+    /// The directory to write; it appears when it is complete.
+    #[arg(long, value_name = "DST")]
+    out: PathBuf,
+    /// Replace the destination if it exists.
+    #[arg(long)]
+    force: bool,
 }
 
 fn parse_positive(text: &str) -> Result<usize, String> {
