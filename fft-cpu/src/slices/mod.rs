@@ -53,6 +53,7 @@ pub use real_arrays::{hfft2, hfftn, ihfft2, ihfftn, irfft2, irfftn, rfft2, rfftn
 pub use real_plan::RealPlan;
 pub use resize::resize;
 pub use scalar::Scalar;
+pub use shared::device;
 pub use shift::{fftshift, fftshift_in_place, ifftshift, ifftshift_in_place, roll, roll_in_place};
 pub use stft::{Signal, Spectra, istft, stft};
 

@@ -24,6 +24,15 @@ pub(super) fn shared() -> Result<&'static Shared> {
     Ok(SHARED.get_or_init(|| Shared { backend, device }))
 }
 
+/// The device on whose threads and in whose memory the functions of arrays, convolutions and short-time transforms run, opened at its first use: for
+/// its [memory](SpectralBackend::memory) and to [trim](SpectralBackend::trim) what it keeps.
+///
+/// # Errors
+/// [`Error::DeviceUnavailable`] when its threads cannot be started.
+pub fn device() -> Result<Device> {
+    Ok(shared()?.device.clone())
+}
+
 /// Checks that a row-major array of `shape` has `len` elements.
 pub(super) fn expect_shape(
     op: &'static str,
