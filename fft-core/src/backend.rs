@@ -369,6 +369,11 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::sparse_spectral_product(w, x, transpose)
     }
 
+    /// The gradient in the coefficients of a sparse spectral `W`. See [`compose::sparse_spectral_gradient`].
+    fn sparse_spectral_gradient(&self, w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        compose::sparse_spectral_gradient(w, x, dy)
+    }
+
     /// `x W^T` (or `x W`) with a block-circulant `W`. See [`compose::block_circulant_product`].
     fn block_circulant_product(
         &self,
@@ -377,6 +382,16 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         transpose: bool,
     ) -> Result<Tensor> {
         compose::block_circulant_product(w, x, transpose)
+    }
+
+    /// The spectra of the first columns of a block-circulant matrix. See [`compose::block_circulant_spectrum`].
+    fn block_circulant_spectrum(&self, columns: &Tensor) -> Result<Tensor> {
+        compose::block_circulant_spectrum(columns)
+    }
+
+    /// The gradient in the first columns of a block-circulant `W`. See [`compose::block_circulant_gradient`].
+    fn block_circulant_gradient(&self, x: &Tensor, dy: &Tensor, block: usize) -> Result<Tensor> {
+        compose::block_circulant_gradient(x, dy, block)
     }
 
     /// `x W^T` with a rotated quantised `W`. See [`compose::rotated_product`].

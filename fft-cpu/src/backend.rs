@@ -212,6 +212,14 @@ impl SpectralBackend for CpuBackend {
         circulant::product(self.fourier_context(), &self.circulant_bases, w, x, transpose)
     }
 
+    fn block_circulant_gradient(&self, x: &Tensor, dy: &Tensor, block: usize) -> Result<Tensor> {
+        circulant::gradient(self.fourier_context(), &self.circulant_bases, x, dy, block)
+    }
+
+    fn block_circulant_spectrum(&self, columns: &Tensor) -> Result<Tensor> {
+        circulant::spectrum(self.fourier_context(), &self.circulant_bases, columns)
+    }
+
     fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
         log8::decode(&self.threads, codes, ranges, group)
     }
@@ -304,6 +312,10 @@ impl SpectralBackend for CpuBackend {
 
     fn sum_of_squares(&self, x: &Tensor) -> Result<Tensor> {
         network::sum_of_squares(&self.threads, x)
+    }
+
+    fn sparse_spectral_gradient(&self, w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        spectral::sparse_spectral_gradient(self.fourier_context(), w, x, dy)
     }
 
     fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {

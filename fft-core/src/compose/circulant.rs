@@ -1,7 +1,7 @@
 //! Products with block-circulant matrices.
 
 use crate::spectral::BlockCirculantMatrix;
-use crate::{BinaryOp, Norm, Result, Tensor};
+use crate::{BinaryOp, Error, Norm, Result, Tensor};
 
 /// `x W^T` (`F32 [.., in]` to `[.., out]`), or `x W` (`[.., out]` to `[.., in]`) when `transpose` is set.
 ///
@@ -52,4 +52,46 @@ pub fn block_circulant_product(w: &BlockCirculantMatrix, x: &Tensor, transpose: 
     let (re, im): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let y = Tensor::cat(&re, 0)?.binary(BinaryOp::Complex, &Tensor::cat(&im, 0)?)?;
     y.permute(&[2, 1, 0])?.irfft(2, Some(b), Norm::Backward)?.reshape(&out_shape)
+}
+
+/// The gradient in the first columns, `[out / b, in / b, b]`, of a loss whose gradient in `y = x W^T` is `dy`, `[.., out]`, for `x` of `[.., in]`; summed over the
+/// leading axes. `F32` or `F64`.
+///
+/// Block `m, n` is the sum over vectors of the circular correlation of block `m` of `dy` with block `n` of `x`: a matrix product for each frequency.
+///
+/// # Errors
+/// Memory and device errors.
+pub fn block_circulant_gradient(x: &Tensor, dy: &Tensor, block: usize) -> Result<Tensor> {
+    let side = |t: &Tensor| t.shape().last().copied().unwrap_or(1) / block;
+    let (m, n) = (side(dy), side(x));
+    let batch = x.len() / (n * block).max(1);
+    // [bins, batch, blocks]
+    let spectrum = |t: &Tensor, blocks: usize| {
+        t.reshape(&[batch, blocks, block])?.rfft(2, None, Norm::Backward)?.permute(&[2, 0, 1])
+    };
+    let products = spectrum(dy, m)?.transpose(1, 2)?.matmul(&spectrum(x, n)?.conj()?)?;
+    products.permute(&[1, 2, 0])?.irfft(2, Some(block), Norm::Backward)
+}
+
+/// The spectra of first columns, `F32 [out / b, in / b, b]`, as the planes of [`BlockCirculantMatrix::spectrum`].
+///
+/// # Errors
+/// [`Error::ShapeMismatch`] when there are not three axes; memory and device errors.
+pub fn block_circulant_spectrum(columns: &Tensor) -> Result<Tensor> {
+    let &[m, n, b] = columns.shape() else {
+        return Err(Error::shapes("block_circulant_spectrum", columns.shape(), &[], "needed are three axes"));
+    };
+    // [b / 2 + 1, m, n], complex
+    let spectrum = columns.rfft(2, None, Norm::Backward)?.permute(&[2, 0, 1])?;
+    let pairs = (b - 1) / 2;
+    let mut planes = vec![spectrum.narrow(0, 0, 1)?.real()?];
+    if pairs > 0 {
+        let inner = spectrum.narrow(0, 1, pairs)?;
+        let interleaved = Tensor::cat(&[inner.real()?.unsqueeze(1)?, inner.imag()?.unsqueeze(1)?], 1)?;
+        planes.push(interleaved.reshape(&[2 * pairs, m, n])?);
+    }
+    if b.is_multiple_of(2) {
+        planes.push(spectrum.narrow(0, b / 2, 1)?.real()?);
+    }
+    Tensor::cat(&planes, 0)
 }

@@ -22,7 +22,7 @@ mod transform;
 mod unary_backward;
 
 pub use attention::{attention, attention_backward};
-pub use circulant::block_circulant_product;
+pub use circulant::{block_circulant_gradient, block_circulant_product, block_circulant_spectrum};
 pub(crate) use conv::pad_zeros;
 pub use conv::{conv_direct, conv_fft, conv_spectrum};
 pub use convolution::spectral_conv;
@@ -36,6 +36,6 @@ pub use optimise::{adamw_step, sgd_step, sum_of_squares};
 pub use rope::rope;
 pub use rotated::rotated_product;
 pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
-pub use sparse::sparse_spectral_product;
+pub use sparse::{sparse_spectral_gradient, sparse_spectral_product};
 pub use transform::{fft_in_place, fft_nd};
 pub use unary_backward::unary_backward;

@@ -3,7 +3,7 @@
 use num_complex::Complex32;
 
 use crate::spectral::SparseSpectralMatrix;
-use crate::{BinaryOp, DType, Norm, Result, ScatterMode, Tensor};
+use crate::{BinaryOp, DType, Norm, ReduceOp, Result, ScatterMode, Tensor};
 
 /// Vectors that are multiplied at once, so that the products of all coefficients with all of them are never held.
 const VECTORS: usize = 64;
@@ -31,6 +31,27 @@ pub fn sparse_spectral_product(w: &SparseSpectralMatrix, x: &Tensor, transpose: 
         *last = to;
     }
     out.reshape(&shape)
+}
+
+/// The gradient in the coefficients of a loss whose gradient in `y = x W^T` is `dy`; see [`SparseSpectralMatrix::coefficient_gradient`].
+///
+/// Scratch: 16384 coefficients times all vectors, and the spectra.
+///
+/// # Errors
+/// Mismatches of shape, dtype or device; memory and device errors.
+pub fn sparse_spectral_gradient(w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    let batch = w.expect_gradient("sparse_spectral_gradient", x, dy)?;
+    let [m, n] = w.shape();
+    let spectra = x.reshape(&[batch, n])?.fft(1, None, Norm::Backward)?;
+    let gradients = dy.reshape(&[batch, m])?.rfft(1, None, Norm::Backward)?;
+    let mut out = Tensor::zeros(x.device(), &[w.count()], DType::C64)?;
+    w.for_each_chunk(&mut |first, range| {
+        let (rows, columns) = chunk_positions(w, first, range.clone())?;
+        let products = gradients.gather(1, &rows)?.mul(&spectra.gather(1, &columns)?)?;
+        let sums = products.reduce(ReduceOp::Sum, &[0])?.flatten()?;
+        out.assign(0, range.start, &sums.scale(1.0 / (m as f64 * n as f64))?)
+    })?;
+    Ok(out)
 }
 
 /// `z[u] = sum_v c[u, v] conj(X[v])`, then the real inverse transform.
@@ -70,20 +91,24 @@ fn accumulate(
     add: &mut dyn FnMut(&Tensor, &Tensor, &Tensor) -> Result<()>,
 ) -> Result<()> {
     w.for_each_chunk(&mut |first, range| {
-        let len = range.len();
-        let columns = w.columns().narrow(0, range.start, len)?.to_dtype(DType::U32)?;
-        let mut values = vec![Complex32::default(); len];
+        let mut values = vec![Complex32::default(); range.len()];
         w.values().read(range.start, &mut values)?;
-        let mut rows = vec![0u32; len];
-        w.split_rows(first, range, &mut |u, part| {
-            rows[part].fill(u as u32);
-            Ok(())
-        })?;
-        let device = w.device();
-        add(
-            &Tensor::from_slice(device, &rows, &[len])?,
-            &columns,
-            &Tensor::from_slice(device, &values, &[len])?,
-        )
+        let (rows, columns) = chunk_positions(w, first, range)?;
+        add(&rows, &columns, &Tensor::from_slice(w.device(), &values, &[values.len()])?)
     })
+}
+
+/// Rows and columns, `U32`, of the coefficients `range`, the first of which lies in row `first`.
+fn chunk_positions(
+    w: &SparseSpectralMatrix,
+    first: usize,
+    range: std::ops::Range<usize>,
+) -> Result<(Tensor, Tensor)> {
+    let columns = w.columns().narrow(0, range.start, range.len())?.to_dtype(DType::U32)?;
+    let mut rows = vec![0u32; range.len()];
+    w.split_rows(first, range, &mut |u, part| {
+        rows[part].fill(u as u32);
+        Ok(())
+    })?;
+    Ok((Tensor::from_slice(w.device(), &rows, &[rows.len()])?, columns))
 }

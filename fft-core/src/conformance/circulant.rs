@@ -15,6 +15,8 @@ const PRODUCT: &[Operation] = &[Operation::BlockCirculantProduct];
 
 pub(super) const CASES: &[Case] = &[
     Case::new("circulant::block_products", PRODUCT, products),
+    Case::new("circulant::spectra", &[Operation::BlockCirculantSpectrum], spectra),
+    Case::new("circulant::gradients", &[Operation::BlockCirculantGradient], gradients),
     Case::new("circulant::one_block", PRODUCT, one_block),
     Case::new("circulant::kernel_and_composition_agree", PRODUCT, composition),
     Case::new("circulant::rows_and_columns", PRODUCT, conventions),
@@ -91,6 +93,62 @@ fn products(device: &Device) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn spectra(device: &Device) -> Outcome {
+    for (seed, (m, n, b)) in SHAPES.into_iter().enumerate() {
+        let c = Random::new(seed as u64).array(&[m, n, b], DType::F32);
+        let bins: Vec<_> = c.re().chunks(b).map(reference::rdft).collect();
+        let want = Array::from_fn(&[b, m, n], |i| {
+            let bin = bins[i[1] * n + i[2]][i[0].div_ceil(2)];
+            if i[0] == 0 || i[0] % 2 == 1 { bin.re.into() } else { bin.im.into() }
+        });
+        for (guise, columns) in c.guises(device, DType::F32)? {
+            let what = format!("{m} x {n} blocks of {b}, {guise:?}");
+            close_l2(&what, &device.block_circulant_spectrum(&columns)?, &want, bound(b))?;
+            close_l2(what, &compose::block_circulant_spectrum(&columns)?, &want, bound(b))?;
+        }
+    }
+    Ok(())
+}
+
+/// Against the sums over wrapped diagonals of `dy^T x`, the gradient in the dense matrix.
+fn gradients(device: &Device) -> Outcome {
+    for (seed, (m, n, b)) in SHAPES.into_iter().enumerate() {
+        let mut random = Random::new(50 + seed as u64);
+        let w = BlockCirculantMatrix::from_first_columns(&Tensor::zeros(device, &[m, n, b], DType::F32)?)?;
+        let nothing = |features| Tensor::zeros(device, &[0, features], DType::F32);
+        let zeros = w.first_columns_gradient(&nothing(n * b)?, &nothing(m * b)?)?;
+        ensure(zeros.shape() == [m, n, b] && zeros.to_vec::<f32>()?.iter().all(|&g| g == 0.0), || {
+            format!("{m} x {n} blocks of {b}: the gradient of no vectors is {zeros:?}")
+        })?;
+        for batch in [1, 3, 19] {
+            let x = random.array(&[batch, n * b], DType::F32);
+            let dy = random.array(&[batch, m * b], DType::F32);
+            let turned = Array::from_fn(&[m * b, batch], |i| dy.at(&[i[1], i[0]]));
+            let dense = reference::matmul(&turned.data, &x.data, m * b, batch, n * b);
+            let mut want = Array::from_fn(&[m, n, b], |_| Complex64::default());
+            for (at, g) in dense.into_iter().enumerate() {
+                let (i, j) = (at / (n * b), at % (n * b));
+                want.data[((i / b) * n + j / b) * b + (i % b + b - j % b) % b] += g;
+            }
+            let what = format!("{m} x {n} blocks of {b}, batch {batch}");
+            let guises = if batch == 3 { &Guise::ALL[..] } else { &Guise::ALL[..1] };
+            for &guise in guises {
+                let (x, dy) =
+                    (x.disguised(device, DType::F32, guise)?, dy.disguised(device, DType::F32, guise)?);
+                let got = w.first_columns_gradient(&x, &dy)?;
+                close_l2(format_args!("{what}, {guise:?}"), &got, &want, bound(batch * b))?;
+                let composed = compose::block_circulant_gradient(&x, &dy, b)?;
+                close_l2(format_args!("{what}, composed"), &composed, &want, bound(batch * b))?;
+            }
+        }
+    }
+    let w = BlockCirculantMatrix::from_first_columns(&Tensor::zeros(device, &[2, 3, 4], DType::F32)?)?;
+    let rows = |n, features| Tensor::zeros(device, &[n, features], DType::F32);
+    let lead = w.first_columns_gradient(&rows(2, 12)?, &rows(3, 8)?);
+    ensure(matches!(lead, Err(Error::ShapeMismatch { .. })), || "other leading axes".into())?;
+    ensure(w.first_columns_gradient(&rows(2, 8)?, &rows(2, 12)?).is_err(), || "swapped".into())
 }
 
 fn one_block(device: &Device) -> Outcome {

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("copy::between_layouts", COPY, between_layouts),
     Case::new("copy::every_pair_of_dtypes", COPY, every_pair_of_dtypes),
     Case::new("copy::large", COPY, large_copies),
+    Case::new("copy::parts_of_complex_numbers", COPY, parts_of_complex_numbers),
     Case::new("fill::every_dtype", &[Operation::Fill], fill),
     Case::new("select::broadcast_and_layouts", &[Operation::Select], select),
     Case::new("gather::axes_and_layouts", GATHER, gather),
@@ -49,6 +50,24 @@ fn between_layouts(device: &Device) -> Outcome {
         let full = Array::from_fn(&[3, 4, 5], |i| row.at(&i[1..]));
         let x = row.to(device, dtype)?.broadcast_to(&[3, 4, 5])?;
         equal(format_args!("{dtype} repeated"), &x.contiguous()?, &full)?;
+    }
+    Ok(())
+}
+
+fn parts_of_complex_numbers(device: &Device) -> Outcome {
+    for dtype in dtypes(device) {
+        let array = Random::new(3).array(&[4, 5], dtype);
+        for (guise, x) in array.guises(device, dtype)? {
+            if !dtype.is_complex() {
+                ensure(x.parts().is_err(), || format!("parts of {dtype}"))?;
+                continue;
+            }
+            let want = Array::from_fn(&[4, 5, 2], |i| {
+                let z = array.at(&i[..2]);
+                if i[2] == 0 { z.re.into() } else { z.im.into() }
+            });
+            equal(format_args!("{dtype} {guise:?}"), &x.parts()?, &want)?;
+        }
     }
     Ok(())
 }

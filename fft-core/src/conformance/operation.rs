@@ -42,6 +42,8 @@ operations! {
     ConvCosts => "conv_costs", ConvDirect => "conv_direct", ConvSpectrum => "conv_spectrum", ConvFft => "conv_fft",
     LongConvSpectrum => "long_conv_spectrum", LongConv => "long_conv",
     SparseSpectralProduct => "sparse_spectral_product", BlockCirculantProduct => "block_circulant_product",
+    SparseSpectralGradient => "sparse_spectral_gradient", BlockCirculantGradient => "block_circulant_gradient",
+    BlockCirculantSpectrum => "block_circulant_spectrum",
     RotatedProduct => "rotated_product", LogSpectrumProduct => "log_spectrum_product", Log8Decode => "log8_decode", Log8Encode => "log8_encode",
 }
 

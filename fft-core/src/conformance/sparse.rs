@@ -14,6 +14,7 @@ use crate::spectral::{
 use crate::{Complex32, Complex64, DType, Device, Tensor, compose, reference};
 
 const PRODUCT: &[Operation] = &[Operation::SparseSpectralProduct];
+const GRADIENT: &[Operation] = &[Operation::SparseSpectralGradient];
 /// What encoding and decoding on a device are made of.
 const CODING: &[Operation] = &[Operation::FftNd, Operation::Upload, Operation::Download];
 const STREAMING: &[Operation] = &[Operation::Fft, Operation::Matmul, Operation::Alloc, Operation::Memory];
@@ -31,7 +32,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("sparse::algebra_against_dense", CODING, algebra),
     Case::new("sparse::parts_round_trip", CODING, parts),
     Case::new("sparse::lying_parts_are_refused", CODING, lying_parts),
-    Case::new("sparse::coefficient_gradient_by_differences", CODING, gradient),
+    Case::new("sparse::coefficient_gradient_by_differences", GRADIENT, gradient),
+    Case::new("sparse::coefficient_gradient_of_batches", GRADIENT, gradient_of_batches),
+    Case::new("sparse::positions_with_other_values", PRODUCT, other_values),
 ];
 
 fn bound(shape: [usize; 2]) -> f64 {
@@ -454,6 +457,72 @@ fn gradient(device: &Device) -> Outcome {
             .collect();
         let got = w.coefficient_gradient(&x.to(device, DType::F32)?, &dy.to(device, DType::F32)?)?;
         slices_close_l2(format!("[{m}, {n}]"), &Array::from(&got)?.data, &want, 2.0 * bound([m, n]))?;
+    }
+    Ok(())
+}
+
+/// Against the transform of `dy^T x` at the stored positions, for batches that fill tiles and that do not.
+fn gradient_of_batches(device: &Device) -> Outcome {
+    for (i, shape) in SHAPES.into_iter().enumerate() {
+        let [m, n] = shape;
+        let w = matrix(device, shape, (m * n / 8).clamp(2, 300), ValueFormat::F32, i as u64)?;
+        let (positions, _) = w.coefficients()?;
+        let nothing = |features| Tensor::zeros(device, &[0, features], DType::F32);
+        let zeros = w.coefficient_gradient(&nothing(n)?, &nothing(m)?)?.to_vec::<Complex32>()?;
+        ensure(zeros.len() == w.count() && zeros.iter().all(|g| g.norm() == 0.0), || {
+            format!("{shape:?}: the gradient of no vectors is {zeros:?}")
+        })?;
+        for lead in [&[][..], &[2], &[3], &[5], &[2, 4], &[33], &[50], &[100]] {
+            let mut random = Random::new(90 + i as u64);
+            let x = random.array(&[lead, &[n]].concat(), DType::F32);
+            let dy = random.array(&[lead, &[m]].concat(), DType::F32);
+            let batch: usize = lead.iter().product();
+            // Both spectra of each vector by the definition; the bins that are needed.
+            let spectra = |of: &Array, len: usize| -> Vec<Vec<Complex64>> {
+                of.re().chunks(len).take(batch).map(reference::rdft).collect()
+            };
+            let (xs, gs) = (spectra(&x, n), spectra(&dy, m));
+            let bin = |of: &[Complex64], len: usize, k: usize| {
+                if k <= len / 2 { of[k] } else { of[len - k].conj() }
+            };
+            let want: Vec<Complex64> = positions
+                .iter()
+                .map(|&p| (p as usize / n, p as usize % n))
+                .map(|(u, v)| xs.iter().zip(&gs).map(|(x, g)| bin(g, m, u) * bin(x, n, v)).sum::<Complex64>())
+                .map(|sum| sum / (m * n) as f64)
+                .collect();
+            let (x, dy) = (x.to(device, DType::F32)?, dy.to(device, DType::F32)?);
+            let what = format!("{shape:?}, {lead:?}");
+            let got = w.coefficient_gradient(&x, &dy)?;
+            slices_close_l2(&what, &Array::from(&got)?.data, &want, 2.0 * bound(shape))?;
+            if batch < 10 {
+                let composed = compose::sparse_spectral_gradient(&w, &x, &dy)?;
+                slices_close_l2(what, &Array::from(&composed)?.data, &want, 2.0 * bound(shape))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn other_values(device: &Device) -> Outcome {
+    let shape = [12, 10];
+    let positions = [[0u32, 3], [1, 0], [1, 9], [4, 4], [4, 4], [6, 2]];
+    let zero = SparseSpectralMatrix::from_positions(device, shape, &positions)?;
+    let values = Random::new(6).array(&[6], DType::C64);
+    let coefficients: Vec<_> =
+        positions.iter().zip(&values.data).map(|(p, &c)| (p[0] as usize, p[1] as usize, c)).collect();
+    let full = reference::half_plane_matrix(12, 10, &coefficients);
+    let x = Random::new(7).array(&[5, 10], DType::F32);
+    for (guise, values) in values.guises(device, DType::C64)? {
+        let w = zero.with_values(&values)?;
+        let y = w.apply(&x.to(device, DType::F32)?)?;
+        close_l2(format!("{guise:?}"), &y, &oracle(&full, shape, &x, false), bound(shape))?;
+    }
+    ensure(zero.with_values(&Tensor::zeros(device, &[5], DType::C64)?).is_err(), || "too few".into())?;
+    ensure(zero.with_values(&Tensor::zeros(device, &[6], DType::F32)?).is_err(), || "real values".into())?;
+    for wrong in [[[7, 0], [7, 1]], [[0, 10], [1, 0]], [[1, 0], [0, 3]], [[1, 4], [1, 3]]] {
+        let refused = SparseSpectralMatrix::from_positions(device, shape, &wrong);
+        ensure(refused.is_err(), || format!("positions {wrong:?}"))?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ impl BlockCirculantMatrix {
         let overflow = || Error::invalid(OP, "shape", columns.shape(), "the matrix is too large");
         let shape = [m.checked_mul(b).ok_or_else(overflow)?, n.checked_mul(b).ok_or_else(overflow)?];
         let columns = columns.contiguous()?;
-        let spectrum = packed_spectrum(&columns)?;
+        let spectrum = columns.device().block_circulant_spectrum(&columns)?;
         Ok(Self { shape, columns, spectrum })
     }
 
@@ -174,6 +174,21 @@ impl BlockCirculantMatrix {
     pub fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
         self.check_input("BlockCirculantMatrix::apply_transposed", x, self.shape[0])?;
         x.device().block_circulant_product(self, x, true)
+    }
+
+    /// The gradient in the [first columns](Self::first_columns), `F32 [out / b, in / b, b]`, of a loss whose gradient in `y = x W^T` is `dy`: `x` is `F32 [.., in]`,
+    /// `dy` `F32 [.., out]` with the same leading axes, over which gradients add.
+    ///
+    /// # Errors
+    /// Mismatches of shape, dtype or device; memory and device errors.
+    pub fn first_columns_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        const OP: &str = "BlockCirculantMatrix::first_columns_gradient";
+        self.check_input(OP, x, self.shape[1])?;
+        self.check_input(OP, dy, self.shape[0])?;
+        if x.shape()[..x.rank() - 1] != dy.shape()[..dy.rank() - 1] {
+            return Err(Error::shapes(OP, x.shape(), dy.shape(), "the leading axes must agree"));
+        }
+        x.device().block_circulant_gradient(x, dy, self.block())
     }
 
     fn check_input(&self, op: &'static str, x: &Tensor, features: usize) -> Result<()> {
@@ -317,24 +332,4 @@ fn check_block(op: &'static str, shape: [usize; 2], block: usize) -> Result<()> 
         return Err(Error::shapes(op, &shape, &[block], "the block must divide both sides"));
     }
     Ok(())
-}
-
-/// The spectra of first columns `[m, n, b]` as the planes of [`BlockCirculantMatrix::spectrum`].
-fn packed_spectrum(columns: &Tensor) -> Result<Tensor> {
-    let &[m, n, b] = columns.shape() else {
-        return Err(Error::shapes("packed_spectrum", columns.shape(), &[], "needed are three axes"));
-    };
-    // [b / 2 + 1, m, n], complex
-    let spectrum = columns.rfft(2, None, Norm::Backward)?.permute(&[2, 0, 1])?;
-    let pairs = (b - 1) / 2;
-    let mut planes = vec![spectrum.narrow(0, 0, 1)?.real()?];
-    if pairs > 0 {
-        let inner = spectrum.narrow(0, 1, pairs)?;
-        let interleaved = Tensor::cat(&[inner.real()?.unsqueeze(1)?, inner.imag()?.unsqueeze(1)?], 1)?;
-        planes.push(interleaved.reshape(&[2 * pairs, m, n])?);
-    }
-    if b.is_multiple_of(2) {
-        planes.push(spectrum.narrow(0, b / 2, 1)?.real()?);
-    }
-    Tensor::cat(&planes, 0)
 }

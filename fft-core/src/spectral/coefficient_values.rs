@@ -57,6 +57,14 @@ impl CoefficientValues {
         Ok(Self { format, values, decoder })
     }
 
+    /// The values of a `C64 [count]` tensor, as they are.
+    ///
+    /// # Errors
+    /// Memory errors, when the tensor is not contiguous.
+    pub(crate) fn from_complex(values: &Tensor) -> Result<Self> {
+        Ok(Self { format: ValueFormat::F32, values: values.contiguous()?.parts()?, decoder: None })
+    }
+
     /// Values from stored tensors, all checked: dtypes, shapes, finite numbers. `part` finds a tensor by name.
     ///
     /// # Errors

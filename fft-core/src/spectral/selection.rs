@@ -173,6 +173,24 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+impl HalfSpectrum {
+    /// The positions that `selection` keeps of a spectrum of [`half_shape`](Self::half_shape), row-major: ascending flat indices. [`Random`](Selection::Random) and
+    /// [`LowPass`](Selection::LowPass) of a density or a count do not look at it, so that it may be empty.
+    ///
+    /// # Errors
+    /// Those of [`Selection::validate`]; [`Error::ShapeMismatch`] when the spectrum is needed and has another length.
+    pub fn select(&self, selection: &Selection, spectrum: &[Complex32]) -> Result<Vec<u32>> {
+        const OP: &str = "HalfSpectrum::select";
+        let blind = matches!(selection, Selection::Random { .. } | Selection::LowPass(_))
+            && !matches!(selection.amount(), Amount::Energy(_));
+        if spectrum.len() != self.len() && !(blind && spectrum.is_empty()) {
+            let reason = "the spectrum must have the positions of the half plane";
+            return Err(Error::shapes(OP, &[spectrum.len()], &[self.len()], reason));
+        }
+        select(OP, selection, self, spectrum)
+    }
+}
+
 /// The positions to keep of a half spectrum, ascending.
 ///
 /// # Errors
@@ -323,6 +341,12 @@ mod tests {
         };
         assert_eq!(random(1), random(1));
         assert_ne!(random(1), random(2));
+        // What does not look at the spectrum needs none; what does refuses another one.
+        let blind = Selection::Random { amount: Amount::Density(0.5), seed: 1 };
+        assert_eq!(half.select(&blind, &[]).unwrap(), random(1));
+        assert!(half.select(&Selection::TopK(Amount::Count(3)), &[]).is_err());
+        assert!(half.select(&Selection::LowPass(Amount::Energy(0.5)), &[]).is_err());
+        assert!(half.select(&blind, &spectrum[1..]).is_err());
         let freedom: usize = random(1).iter().map(|&p| half.freedom(p as usize)).sum();
         assert!(freedom == 32 || freedom == 31);
     }

@@ -87,6 +87,48 @@ impl SparseSpectralMatrix {
         Self::from_sparse_tensor(&SparseSpectralTensor::from_sorted(OP, device, half, &stored, format)?)
     }
 
+    /// Zeros at `positions` `[u, v]` of the half plane, for [`with_values`](Self::with_values): what of a matrix stays while its values are trained. Positions
+    /// ascend, by `u` and then by `v`; where some are equal their coefficients add up.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] for a position outside the half plane; [`Error::InvalidArgument`] for an impossible shape, or when positions do not ascend;
+    /// memory errors.
+    pub fn from_positions(device: &Device, shape: [usize; 2], positions: &[[u32; 2]]) -> Result<Self> {
+        const OP: &str = "SparseSpectralMatrix::from_positions";
+        let half = HalfSpectrum::new(OP, &shape)?;
+        if u32::try_from(positions.len()).is_err() {
+            return Err(Error::invalid(OP, "positions", positions.len(), "more than 2^32 - 1"));
+        }
+        for &[u, v] in positions {
+            for (index, len) in [(u, half.planes()), (v, shape[1])] {
+                if index as usize >= len {
+                    return Err(Error::IndexOutOfRange { op: OP, index: i64::from(index), len });
+                }
+            }
+        }
+        if let Some(i) = (1..positions.len()).find(|&i| positions[i - 1] > positions[i]) {
+            return Err(Error::invalid(OP, "positions", i, "the one of this index does not ascend"));
+        }
+        let flat: Vec<u32> = positions.iter().map(|&[u, v]| u * shape[1] as u32 + v).collect();
+        let values = Tensor::zeros(device, &[flat.len()], DType::C64)?;
+        Self::build(device, half, &flat, CoefficientValues::from_complex(&values)?)
+    }
+
+    /// The same positions with other values, `C64 [count]`, which are shared if they are contiguous.
+    ///
+    /// # Errors
+    /// Mismatches of shape, dtype or device; memory errors.
+    pub fn with_values(&self, values: &Tensor) -> Result<Self> {
+        const OP: &str = "SparseSpectralMatrix::with_values";
+        values.expect_dtype(OP, DType::C64)?;
+        values.same_device(OP, &self.columns)?;
+        if values.shape() != [self.count()] {
+            let reason = "one value for each position is needed";
+            return Err(Error::shapes(OP, values.shape(), &[self.count()], reason));
+        }
+        Ok(Self { values: CoefficientValues::from_complex(values)?, ..self.clone() })
+    }
+
     fn expect_matrix(op: &'static str, shape: &[usize]) -> Result<()> {
         match shape.len() {
             2 => Ok(()),

@@ -1,6 +1,6 @@
 //! Views: transposing, slicing, broadcasting, reshaping; and joining.
 
-use crate::{Error, Layout, Result, Tensor, tensor::checked_len};
+use crate::{DType, Error, Layout, Result, Tensor, tensor::checked_len};
 
 impl Tensor {
     /// The axes in another order: axis `i` of the result is axis `axes[i]`.
@@ -116,6 +116,21 @@ impl Tensor {
                 Ok(dense.with_layout(layout))
             }
         }
+    }
+
+    /// The real and imaginary parts of complex elements as a last axis of two, `[..]` to `[.., 2]`: a view of the same memory.
+    ///
+    /// # Errors
+    /// [`Error::DTypeMismatch`] when the elements are not complex.
+    pub fn parts(&self) -> Result<Self> {
+        if !self.dtype().is_complex() {
+            return Err(Error::DTypeMismatch { op: "parts", lhs: self.dtype(), rhs: DType::C64 });
+        }
+        let layout = self.layout();
+        let shape: Vec<usize> = layout.shape().iter().copied().chain([2]).collect();
+        let strides: Vec<isize> = layout.strides().iter().map(|s| 2 * s).chain([1]).collect();
+        let layout = Layout::from_parts(&shape, &strides, 2 * layout.offset())?;
+        Ok(Self { dtype: self.dtype().to_real(), layout, ..self.clone() })
     }
 
     /// All axes joined into one.

@@ -15,7 +15,7 @@ use crate::simd::dispatch;
 
 const OP: &str = "sparse_spectral_product";
 /// Coefficients of a task, and of a part with sums of its own.
-const TASK: usize = 1 << 13;
+pub(super) const TASK: usize = 1 << 13;
 /// Vectors that are transformed by one task: a cache line of the tile.
 const GROUP: usize = 8;
 /// Parts with sums of their own, at most.
@@ -201,7 +201,7 @@ impl<C: Column> Job<'_, C> {
         let mut block = pool.scratch(lengths.iter().sum::<usize>() * size_of::<Complex32>())?;
         let (spectra, sums) = block.as_mut::<Complex32>().split_at_mut(lengths[0]);
         let sums = &mut sums[..lengths[1]];
-        self.spectra(width, input, spectra)?;
+        side_by_side(self.context, self.from, width, input, spectra)?;
         let spectra = &*spectra;
         let work = self.rows.columns.len() * width / 16;
         let shared = SharedMut::new(&mut *sums);
@@ -236,45 +236,6 @@ impl<C: Column> Job<'_, C> {
         self.reals(width, &sums[..bins_out * width], output)
     }
 
-    /// Transforms the vectors of a tile and lays their bins side by side.
-    fn spectra(&self, width: usize, input: &[f32], spectra: &mut [Complex32]) -> Result<()> {
-        let (n, bins) = (self.from, self.from / 2 + 1);
-        let plan = self.context.plans.forward::<f32>(n);
-        let group = GROUP.min(width);
-        let (real, line, work) = (padded(n.div_ceil(2)), padded(bins), plan.get_scratch_len());
-        let pitch = padded(real + group * line + work);
-        let tasks = width / group;
-        let team = self.context.threads.team(tasks, input.len());
-        let mut block = self.context.pool.scratch(team.workers() * pitch * size_of::<Complex32>())?;
-        let scratch = SharedMut::new(block.as_mut::<Complex32>());
-        let out = SharedMut::new(spectra);
-        team.run(tasks, |task, worker| {
-            // SAFETY: a worker runs one task at a time, and each has its own part.
-            let scratch = unsafe { scratch.slice(worker * pitch, pitch) };
-            let (real, scratch) = scratch.split_at_mut(real);
-            let real: &mut [f32] = &mut bytemuck::cast_slice_mut(real)[..n];
-            let (lines, scratch) = scratch.split_at_mut(group * line);
-            for (i, spectrum) in lines.chunks_exact_mut(line).enumerate() {
-                match input.get((task * group + i) * n..(task * group + i + 1) * n) {
-                    Some(x) => {
-                        real.copy_from_slice(x);
-                        plan.process_with_scratch(real, &mut spectrum[..bins], &mut scratch[..work])
-                            .expect("the slices have the lengths of the plan");
-                    }
-                    None => spectrum[..bins].fill(Complex32::default()),
-                }
-            }
-            for k in 0..bins {
-                // SAFETY: groups are different columns of the tile.
-                let row = unsafe { out.slice(k * width + task * group, group) };
-                for (slot, line) in row.iter_mut().zip(lines.chunks_exact(line)) {
-                    *slot = line[k];
-                }
-            }
-        });
-        Ok(())
-    }
-
     /// Transforms the sums of a tile back, each vector to its place.
     fn reals(&self, width: usize, sums: &[Complex32], output: &mut [f32]) -> Result<()> {
         let (n, bins) = (self.to, self.to / 2 + 1);
@@ -305,6 +266,51 @@ impl<C: Column> Job<'_, C> {
         });
         Ok(())
     }
+}
+
+/// Transforms up to `width` vectors of `n` numbers and lays their bins `0..=n / 2` side by side; the rest of the tile is zero.
+pub(super) fn side_by_side(
+    context: Context<'_>,
+    n: usize,
+    width: usize,
+    input: &[f32],
+    spectra: &mut [Complex32],
+) -> Result<()> {
+    let bins = n / 2 + 1;
+    let plan = context.plans.forward::<f32>(n);
+    let group = GROUP.min(width);
+    let (real, line, work) = (padded(n.div_ceil(2)), padded(bins), plan.get_scratch_len());
+    let pitch = padded(real + group * line + work);
+    let tasks = width / group;
+    let team = context.threads.team(tasks, input.len());
+    let mut block = context.pool.scratch(team.workers() * pitch * size_of::<Complex32>())?;
+    let scratch = SharedMut::new(block.as_mut::<Complex32>());
+    let out = SharedMut::new(spectra);
+    team.run(tasks, |task, worker| {
+        // SAFETY: a worker runs one task at a time, and each has its own part.
+        let scratch = unsafe { scratch.slice(worker * pitch, pitch) };
+        let (real, scratch) = scratch.split_at_mut(real);
+        let real: &mut [f32] = &mut bytemuck::cast_slice_mut(real)[..n];
+        let (lines, scratch) = scratch.split_at_mut(group * line);
+        for (i, spectrum) in lines.chunks_exact_mut(line).enumerate() {
+            match input.get((task * group + i) * n..(task * group + i + 1) * n) {
+                Some(x) => {
+                    real.copy_from_slice(x);
+                    plan.process_with_scratch(real, &mut spectrum[..bins], &mut scratch[..work])
+                        .expect("the slices have the lengths of the plan");
+                }
+                None => spectrum[..bins].fill(Complex32::default()),
+            }
+        }
+        for k in 0..bins {
+            // SAFETY: groups are different columns of the tile.
+            let row = unsafe { out.slice(k * width + task * group, group) };
+            for (slot, line) in row.iter_mut().zip(lines.chunks_exact(line)) {
+                *slot = line[k];
+            }
+        }
+    });
+    Ok(())
 }
 
 /// A length in complex numbers that keeps what follows at a cache line of its own, and off the distance of a power of two.

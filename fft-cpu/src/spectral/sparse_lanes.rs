@@ -14,6 +14,8 @@ pub(super) unsafe trait Lanes: Copy + 'static {
     unsafe fn store(self, at: *mut f32);
     /// `a * b + self`.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// The sums of the numbers of `a` and of those of `b`.
+    unsafe fn sums(a: Self, b: Self) -> [f32; 2];
 }
 
 /// Four numbers, as any machine has them.
@@ -47,6 +49,10 @@ unsafe impl Lanes for Portable {
             }
         };
         Self([one(0), one(1), one(2), one(3)])
+    }
+    #[inline(always)]
+    unsafe fn sums(a: Self, b: Self) -> [f32; 2] {
+        [a, b].map(|Self(x)| (x[0] + x[2]) + (x[1] + x[3]))
     }
 }
 
@@ -85,6 +91,28 @@ mod x86 {
             // SAFETY: as above.
             Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
         }
+        #[inline(always)]
+        unsafe fn sums(a: Self, b: Self) -> [f32; 2] {
+            // SAFETY: as above.
+            unsafe {
+                let pairs = _mm256_add_ps(_mm256_unpacklo_ps(a.0, b.0), _mm256_unpackhi_ps(a.0, b.0));
+                quarters(_mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1)))
+            }
+        }
+    }
+
+    /// `[p0 + p2, p1 + p3]`.
+    ///
+    /// # Safety
+    /// None beyond the baseline.
+    #[inline(always)]
+    unsafe fn quarters(pairs: __m128) -> [f32; 2] {
+        // SAFETY: SSE2 is part of the baseline.
+        unsafe {
+            let sums = _mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs));
+            let bits = _mm_cvtsi128_si64(_mm_castps_si128(sums)) as u64;
+            [f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32)]
+        }
     }
 
     /// Sixteen numbers: AVX-512 F.
@@ -113,6 +141,16 @@ mod x86 {
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: as above.
             Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+        }
+        #[inline(always)]
+        unsafe fn sums(a: Self, b: Self) -> [f32; 2] {
+            // SAFETY: as above; AVX-512 comes with DQ and AVX2 at this level.
+            unsafe {
+                // [a0 + a2, b0 + b2, a1 + a3, b1 + b3] of each quarter.
+                let pairs = _mm512_add_ps(_mm512_unpacklo_ps(a.0, b.0), _mm512_unpackhi_ps(a.0, b.0));
+                let half = _mm256_add_ps(_mm512_castps512_ps256(pairs), _mm512_extractf32x8_ps(pairs, 1));
+                quarters(_mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use fft_core::Complex32;
 
+use super::sparse_gradient::gradients;
 #[cfg(target_arch = "x86_64")]
 use super::sparse_lanes::{Eight, Sixteen};
 use super::sparse_lanes::{Lanes, Portable};
@@ -40,6 +41,8 @@ pub(super) enum Sums<'a> {
     /// `out[v] += sum_u c[u, v] conj(Y[u])` and, for the mirrors of columns beyond `n / 2`, its conjugate; `out` has `n / 2 + 1`
     /// tile rows, `Y` `m / 2 + 1`.
     Scatters { spectra: &'a [Complex32] },
+    /// `out[k] += factor * sum over the tile of G[u_k] X[v_k]` for the coefficients `k` of the range; `X` has `n / 2 + 1` tile rows, `G` `m / 2 + 1`.
+    Gradients { x: &'a [Complex32], g: &'a [Complex32], factor: f32 },
 }
 
 /// Forms the sums of rows `range` for a tile of `width` vectors (4, 8, 16 or 32, at most [`widest`]).
@@ -51,11 +54,16 @@ pub(super) fn run<C: Column>(
     out: &mut [Complex32],
 ) {
     let [m, n] = rows.shape;
-    let (have, spectra, need) = match sums {
-        Sums::Products { spectra, .. } => (spectra.len(), (n / 2 + 1) * width, range.len() * width),
-        Sums::Scatters { spectra } => (spectra.len(), (m / 2 + 1) * width, (n / 2 + 1) * width),
+    let tile_rows = |n: usize| (n / 2 + 1) * width;
+    let fits = match sums {
+        Sums::Products { spectra, .. } => spectra.len() >= tile_rows(n) && out.len() >= range.len() * width,
+        Sums::Scatters { spectra } => spectra.len() >= tile_rows(m) && out.len() >= tile_rows(n),
+        Sums::Gradients { x, g, .. } => {
+            let coefficients = rows.offsets[range.end] as usize - rows.offsets[range.start] as usize;
+            x.len() >= tile_rows(n) && g.len() >= tile_rows(m) && out.len() >= coefficients
+        }
     };
-    assert!(have >= spectra && out.len() >= need && range.end <= rows.planes(), "a tile is too small");
+    assert!(fits && range.end <= rows.planes(), "a tile is too small");
     // What makes each call sound: the machine has the instructions, and a tile row is as many registers as the kernel says; the
     // lengths were checked above.
     match (machine(), width) {
@@ -135,6 +143,10 @@ unsafe fn tile<V: Lanes, C: Column, const R: usize>(
         Sums::Scatters { spectra } => {
             // SAFETY: promised by the caller.
             unsafe { scatters::<V, C, R>(rows, range, spectra.as_ptr().cast(), out.as_mut_ptr().cast()) }
+        }
+        Sums::Gradients { x, g, factor } => {
+            // SAFETY: promised by the caller.
+            unsafe { gradients::<V, C, R>(rows, range, x.as_ptr().cast(), g.as_ptr().cast(), factor, out) }
         }
     }
 }

@@ -6,11 +6,13 @@
 mod basis;
 mod bins;
 mod blocks;
+mod gradient;
 
 pub(crate) use basis::Bases;
+pub(crate) use gradient::gradient;
 
 use fft_core::spectral::BlockCirculantMatrix;
-use fft_core::{DType, Result, Tensor};
+use fft_core::{DType, Error, Result, Tensor};
 
 use self::bins::{Matrix, Product};
 use crate::fourier::Context;
@@ -60,6 +62,31 @@ pub(crate) fn product(
     })
 }
 
+/// See `SpectralBackend::block_circulant_spectrum`.
+pub(crate) fn spectrum(context: Context<'_>, bases: &Bases, columns: &Tensor) -> Result<Tensor> {
+    const OP: &str = "block_circulant_spectrum";
+    let &[rows, cols, b] = columns.shape() else {
+        return Err(Error::shapes(OP, columns.shape(), &[], "needed is [out / b, in / b, b]"));
+    };
+    let columns = columns.contiguous()?;
+    Tensor::build(columns.device(), OP, &[b, rows, cols], DType::F32, |mut dst| {
+        let from = &elements::<f32>(OP, &columns.view())?[columns.layout().offset()..][..columns.len()];
+        let (offset, len) = (dst.layout.offset(), dst.layout.len());
+        let planes = &mut elements_mut::<f32>(OP, &mut dst)?[offset..][..len];
+        let basis = blocks::by_basis(b).then(|| bases.get(b));
+        blocks::forward(context, basis.as_deref(), b, from, planes)
+    })
+}
+
+/// The planes of a bin of blocks of `b`: the first, and how many there are.
+fn planes_of(b: usize, bin: usize) -> (usize, usize) {
+    match bin {
+        0 => (0, 1),
+        bin if 2 * bin == b => (b - 1, 1),
+        bin => (2 * bin - 1, 2),
+    }
+}
+
 /// The product in the frequency domain, from planes `[b, count, blocks]` to planes `[b, count, blocks]`.
 struct Job<'a> {
     /// `[b, rows, cols]`.
@@ -101,20 +128,11 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The planes of a bin: the first, and how many there are.
-    fn planes_of(&self, bin: usize) -> (usize, usize) {
-        match bin {
-            0 => (0, 1),
-            bin if 2 * bin == self.b => (self.b - 1, 1),
-            bin => (2 * bin - 1, 2),
-        }
-    }
-
     /// One bin, vector by vector.
     fn bin(&self, bin: usize, x: &[f32], y: SharedMut<'_, f32>) {
         let size = self.rows * self.cols;
         let (from, to) = if self.transpose { (self.rows, self.cols) } else { (self.cols, self.rows) };
-        let (first, planes) = self.planes_of(bin);
+        let (first, planes) = planes_of(self.b, bin);
         let re = &self.planes[first * size..][..size];
         let im = (planes == 2).then(|| &self.planes[(first + 1) * size..][..size]);
         for vector in 0..self.count {
@@ -135,7 +153,7 @@ impl Job<'_> {
     fn bin_by_gemm(&self, bin: usize, x: &[f32], y: SharedMut<'_, f32>, turned: &mut [f32]) {
         let size = self.rows * self.cols;
         let (from, to) = if self.transpose { (self.rows, self.cols) } else { (self.cols, self.rows) };
-        let (first, planes) = self.planes_of(bin);
+        let (first, planes) = planes_of(self.b, bin);
         let half = self.count * from;
         let x = &x[first * half..][..planes * half];
         // SAFETY: the planes of a bin are its task's own.
