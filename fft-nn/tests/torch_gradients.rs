@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use fft_core::convolution::ConvSpec;
 use fft_core::{Complex64, Device, Norm, Result, Tensor};
 use fft_nn::autograd::Var;
+use fft_nn::autograd::ops::spectral::SparsePositions;
 use safetensors::SafeTensors;
 
 /// Relative L2 error of results and gradients: a few hundred roundings of double precision.
@@ -95,9 +96,15 @@ fn compute(case: &Case<'_>, x: &[Var]) -> Result<Var> {
         "conv3d" => x[0].conv(&x[1], None, &ConvSpec::new(3).padding(&[1, 1, 1])),
         "causal_conv" => x[0].long_conv(&x[1]),
         "sparse_spectral_linear" => {
-            x[0].sparse_spectral([6, 8], &[[0, 1], [0, 3], [1, 0], [2, 5], [3, 2], [1, 7]], &x[1])
+            let positions = [[0, 1], [0, 3], [1, 0], [2, 5], [3, 2], [1, 7]];
+            x[0].sparse_spectral(&SparsePositions::new(&case.device, [6, 8], &positions)?, &x[1])
         }
-        "block_circulant" => x[0].block_circulant(&x[1]),
+        "block_circulant" => {
+            // The case holds first rows; read backwards from their start they are first columns.
+            let b = x[0].shape()[2] as u32;
+            let reversed: Vec<u32> = (0..b).map(|p| (b - p) % b).collect();
+            x[0].gather(2, &reversed)?.block_circulant(&x[1])
+        }
         "softmax" => x[0].softmax(last(&x[0])),
         "layernorm" => x[0].layer_norm(&x[1], &x[2], 1e-5),
         "rmsnorm" => x[0].rms_norm(&x[1], 1e-5),

@@ -19,6 +19,7 @@
 //! ```
 
 mod activation;
+mod circulant_linear;
 mod complex;
 mod complex_embedding;
 mod conv;
@@ -28,6 +29,7 @@ mod fourier_mixing;
 mod frequency_attention;
 mod frequency_transformer;
 mod global_filter;
+mod kind;
 mod linear;
 mod long_conv;
 mod long_kernel;
@@ -36,8 +38,10 @@ mod parameter;
 mod relations;
 mod scope;
 mod spectral_conv;
+mod spectral_linear;
 
 pub use activation::Activation;
+pub use circulant_linear::BlockCirculantLinear;
 pub use complex::{ComplexLinear, FrequencyLayerNorm, FrequencyRelu, frequency_layernorm, frequency_relu};
 pub use complex_embedding::ComplexEmbedding;
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
@@ -47,6 +51,7 @@ pub use fourier_mixing::{CausalFNetMixing, FNetMixing};
 pub use frequency_attention::FrequencyAttention;
 pub use frequency_transformer::{FrequencyTransformerConfig, FrequencyTransformerLayer};
 pub use global_filter::GlobalFilter2d;
+pub use kind::{LinearKind, LinearLayer};
 pub use linear::Linear;
 pub use long_conv::LongConv;
 pub use long_kernel::ImplicitKernel;
@@ -55,6 +60,7 @@ pub use parameter::{Init, Parameter};
 pub use relations::{DistMult, Rotate};
 pub use scope::Scope;
 pub use spectral_conv::{SpectralConv, SpectralConv1d, SpectralConv2d, SpectralConv3d};
+pub use spectral_linear::{Learn, Positions, SpectralLinear, SpectralOptions};
 
 use std::fmt::Debug;
 
