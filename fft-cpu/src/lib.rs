@@ -15,6 +15,7 @@
 //! ```
 
 mod backend;
+mod cache;
 mod convolution;
 mod cosine;
 mod elementwise;

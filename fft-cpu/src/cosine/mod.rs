@@ -2,7 +2,6 @@
 
 mod fourier;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,8 @@ use realfft::RealFftPlanner;
 use rustdct::{Dct1, DctNum, DctPlanner, Dst1, TransformType2And3, TransformType4};
 use rustfft::FftPlanner;
 
+use crate::cache::Cache;
+use crate::fourier::{LIMIT, tables};
 use crate::memory::{BlockPool, SharedMut, elements_mut};
 use crate::threads::Threads;
 
@@ -74,7 +75,7 @@ pub struct Plans {
 
 /// Plans of one precision.
 pub struct PlansOf<T: DctNum> {
-    plans: HashMap<(Wave, DctType, usize), Arc<Plan<T>>>,
+    plans: Cache<(Wave, DctType, usize), Arc<Plan<T>>>,
     planner: DctPlanner<T>,
     real: RealFftPlanner<T>,
     complex: FftPlanner<T>,
@@ -83,7 +84,7 @@ pub struct PlansOf<T: DctNum> {
 impl<T: DctNum> Default for PlansOf<T> {
     fn default() -> Self {
         Self {
-            plans: HashMap::new(),
+            plans: Cache::new(LIMIT),
             planner: DctPlanner::new(),
             real: RealFftPlanner::new(),
             complex: FftPlanner::new(),
@@ -105,25 +106,31 @@ impl Plans {
 
     /// The plan of `n` points: at least one, and two for the cosine transform of type I.
     pub(crate) fn plan<T: Precision>(&self, wave: Wave, kind: DctType, n: usize) -> Arc<Plan<T>> {
-        // Plans are inserted whole, so a panic elsewhere leaves the map usable.
+        // Plans are inserted whole, so a panic elsewhere leaves the cache usable.
         let mut of = T::of(self).lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (wave, kind, n);
+        if let Some(plan) = of.plans.get(key) {
+            return plan;
+        }
+        self.created.fetch_add(1, Relaxed);
         let PlansOf { plans, planner, real, complex } = &mut *of;
-        let plan = plans.entry((wave, kind, n)).or_insert_with(|| {
-            self.created.fetch_add(1, Relaxed);
-            let algorithm = match (wave, kind) {
-                (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
-                (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
-                (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(real, n)),
-                (_, DctType::III) if n > SHORT => Algorithm::LongThree(fourier::Three::new(real, n)),
-                (_, DctType::IV) if n > SHORT && n.is_multiple_of(2) => {
-                    Algorithm::LongFour(fourier::Four::new(complex, n))
-                }
-                (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.plan_dct2(n)),
-                (_, DctType::IV) => Algorithm::Four(planner.plan_dct4(n)),
-            };
-            Arc::new(Plan { algorithm, wave, kind, n })
-        });
-        Arc::clone(plan)
+        let algorithm = match (wave, kind) {
+            (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
+            (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
+            (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(real, n)),
+            (_, DctType::III) if n > SHORT => Algorithm::LongThree(fourier::Three::new(real, n)),
+            (_, DctType::IV) if n > SHORT && n.is_multiple_of(2) => {
+                Algorithm::LongFour(fourier::Four::new(complex, n))
+            }
+            (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.plan_dct2(n)),
+            (_, DctType::IV) => Algorithm::Four(planner.plan_dct4(n)),
+        };
+        let plan = Arc::new(Plan { algorithm, wave, kind, n });
+        if plans.insert(key, Arc::clone(&plan), tables::<T>(n)) {
+            // They hold plans for themselves.
+            (*planner, *real, *complex) = (DctPlanner::new(), RealFftPlanner::new(), FftPlanner::new());
+        }
+        plan
     }
 }
 

@@ -15,5 +15,5 @@ mod transform;
 pub(crate) use arrays::{complex_in_place, forward, inverse};
 pub(crate) use circular::Circular;
 pub(crate) use nd::{fft_nd, fft_nd_in_place};
-pub(crate) use plans::{Plans, Precision};
+pub(crate) use plans::{LIMIT, Plans, Precision, tables};
 pub(crate) use transform::{Context, fft};

@@ -1,6 +1,6 @@
 //! Transform plans, made once for each kind, direction, length and precision.
 
-use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,8 @@ use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
 
 use super::circular::Circular;
 use super::half_length::{HalfLength, InverseHalfLength};
-use super::lanes::{LanePlan, OnLanes, RealLanePlan};
+use super::lanes::{LanePlan, OnLanes, RealLanePlan, is_planned};
+use crate::cache::Cache;
 use crate::simd::machine;
 
 /// All plans of a backend.
@@ -21,16 +22,28 @@ pub(crate) struct Plans {
     created: AtomicUsize,
 }
 
+/// Most bytes of the plans of one kind and precision, as [`tables`] counts them.
+pub(crate) const LIMIT: usize = 32 << 20;
+
+/// About how many bytes the tables of a plan for `n` points take: twiddles of each pass, and for a length with a large prime factor those of
+/// a transform of at least twice as many points, and two spectra of it.
+pub(crate) fn tables<T>(n: usize) -> usize {
+    let points = if is_planned(n) { 2 } else { 10 };
+    n.saturating_mul(points * size_of::<Complex<T>>())
+}
+
+type Kept<K, P> = Cache<K, Arc<P>>;
+
 /// Plans of one precision.
 pub(crate) struct PlansOf<T: FftNum> {
-    complex: HashMap<(usize, Direction), Arc<dyn Fft<T>>>,
-    forward: HashMap<usize, Arc<dyn RealToComplex<T>>>,
-    half: HashMap<usize, Arc<HalfLength<T>>>,
-    inverse_half: HashMap<usize, Arc<InverseHalfLength<T>>>,
-    circular: HashMap<usize, Arc<Circular<T>>>,
-    inverse: HashMap<usize, Arc<dyn ComplexToReal<T>>>,
-    lanes: HashMap<usize, Arc<LanePlan<T>>>,
-    real_lanes: HashMap<usize, Arc<RealLanePlan<T>>>,
+    complex: Kept<(usize, Direction), dyn Fft<T>>,
+    forward: Kept<usize, dyn RealToComplex<T>>,
+    half: Kept<usize, HalfLength<T>>,
+    inverse_half: Kept<usize, InverseHalfLength<T>>,
+    circular: Kept<usize, Circular<T>>,
+    inverse: Kept<usize, dyn ComplexToReal<T>>,
+    lanes: Kept<usize, LanePlan<T>>,
+    real_lanes: Kept<usize, RealLanePlan<T>>,
     planner: FftPlanner<T>,
     real_planner: RealFftPlanner<T>,
 }
@@ -38,17 +51,25 @@ pub(crate) struct PlansOf<T: FftNum> {
 impl<T: FftNum> Default for PlansOf<T> {
     fn default() -> Self {
         Self {
-            complex: HashMap::new(),
-            forward: HashMap::new(),
-            half: HashMap::new(),
-            inverse_half: HashMap::new(),
-            circular: HashMap::new(),
-            inverse: HashMap::new(),
-            lanes: HashMap::new(),
-            real_lanes: HashMap::new(),
+            complex: Cache::new(LIMIT),
+            forward: Cache::new(LIMIT),
+            half: Cache::new(LIMIT),
+            inverse_half: Cache::new(LIMIT),
+            circular: Cache::new(LIMIT),
+            inverse: Cache::new(LIMIT),
+            lanes: Cache::new(LIMIT),
+            real_lanes: Cache::new(LIMIT),
             planner: FftPlanner::new(),
             real_planner: RealFftPlanner::new(),
         }
+    }
+}
+
+impl<T: FftNum> PlansOf<T> {
+    /// Lets go of the plans that the planners hold for themselves.
+    fn forget(&mut self) {
+        self.planner = FftPlanner::new();
+        self.real_planner = RealFftPlanner::new();
     }
 }
 
@@ -105,18 +126,24 @@ impl Plans {
         self.created.load(Relaxed)
     }
 
-    fn with<T: Precision, P: Clone>(
+    /// The plan of a key, for `n` points, kept where `kept` says; the planners make it when it is not there.
+    fn with<T: Precision, K: Copy + Eq + Hash, P: ?Sized>(
         &self,
-        find: impl FnOnce(&PlansOf<T>) -> Option<P>,
-        make: impl FnOnce(&mut PlansOf<T>) -> P,
-    ) -> P {
-        // Plans are inserted whole, so a panic elsewhere leaves the maps usable.
+        kept: impl Fn(&mut PlansOf<T>) -> &mut Kept<K, P>,
+        (key, n): (K, usize),
+        make: impl FnOnce(&mut PlansOf<T>) -> Arc<P>,
+    ) -> Arc<P> {
+        // Plans are inserted whole, so a panic elsewhere leaves the caches usable.
         let mut plans = T::of(self).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = find(&plans) {
+        if let Some(plan) = kept(&mut plans).get(key) {
             return plan;
         }
         self.created.fetch_add(1, Relaxed);
-        make(&mut plans)
+        let plan = make(&mut plans);
+        if kept(&mut plans).insert(key, Arc::clone(&plan), tables::<T>(n)) {
+            plans.forget();
+        }
+        plan
     }
 
     /// The plan of a complex transform.
@@ -125,37 +152,21 @@ impl Plans {
             Direction::Forward => FftDirection::Forward,
             Direction::Inverse => FftDirection::Inverse,
         };
-        self.with(
-            |plans| plans.complex.get(&(n, direction)).cloned(),
-            |plans| {
-                let plan = plans.planner.plan_fft(n, sign);
-                plans.complex.insert((n, direction), Arc::clone(&plan));
-                plan
-            },
-        )
+        let key = (n, direction);
+        self.with(|plans| &mut plans.complex, (key, n), |plans| plans.planner.plan_fft(n, sign))
     }
 
     /// The plan of a transform of real input.
     pub(crate) fn forward<T: Precision>(&self, n: usize) -> Arc<dyn RealToComplex<T>> {
-        self.with(
-            |plans| plans.forward.get(&n).cloned(),
-            |plans| {
-                let plan = plans.real_planner.plan_fft_forward(n);
-                plans.forward.insert(n, Arc::clone(&plan));
-                plan
-            },
-        )
+        self.with(|plans| &mut plans.forward, (n, n), |plans| plans.real_planner.plan_fft_forward(n))
     }
 
     /// The plan of a transform of real input of even length that leaves it as it is.
     pub(super) fn half_length<T: Precision>(&self, n: usize) -> Arc<HalfLength<T>> {
         self.with(
-            |plans| plans.half.get(&n).cloned(),
-            |plans| {
-                let plan = Arc::new(HalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Forward)));
-                plans.half.insert(n, Arc::clone(&plan));
-                plan
-            },
+            |plans| &mut plans.half,
+            (n, n),
+            |plans| Arc::new(HalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Forward))),
         )
     }
 
@@ -163,13 +174,12 @@ impl Plans {
     pub(crate) fn circular<T: Precision>(&self, n: usize) -> Arc<Circular<T>> {
         let half = self.half_length(n);
         self.with(
-            |plans| plans.circular.get(&n).cloned(),
+            |plans| &mut plans.circular,
+            (n, n),
             |plans| {
                 let forward = plans.planner.plan_fft(n / 2, FftDirection::Forward);
                 let inverse = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
-                let plan = Arc::new(Circular::new(forward, inverse, half));
-                plans.circular.insert(n, Arc::clone(&plan));
-                plan
+                Arc::new(Circular::new(forward, inverse, half))
             },
         )
     }
@@ -177,51 +187,33 @@ impl Plans {
     /// The plan of a transform to real output of even length that leaves its input as it is.
     pub(super) fn inverse_half_length<T: Precision>(&self, n: usize) -> Arc<InverseHalfLength<T>> {
         self.with(
-            |plans| plans.inverse_half.get(&n).cloned(),
-            |plans| {
-                let half = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
-                let plan = Arc::new(InverseHalfLength::new(half));
-                plans.inverse_half.insert(n, Arc::clone(&plan));
-                plan
-            },
+            |plans| &mut plans.inverse_half,
+            (n, n),
+            |plans| Arc::new(InverseHalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Inverse))),
         )
     }
 
     /// The plan of a transform to real output.
     pub(crate) fn inverse<T: Precision>(&self, n: usize) -> Arc<dyn ComplexToReal<T>> {
-        self.with(
-            |plans| plans.inverse.get(&n).cloned(),
-            |plans| {
-                let plan = plans.real_planner.plan_fft_inverse(n);
-                plans.inverse.insert(n, Arc::clone(&plan));
-                plan
-            },
-        )
+        self.with(|plans| &mut plans.inverse, (n, n), |plans| plans.real_planner.plan_fft_inverse(n))
     }
-}
 
-impl Plans {
     /// The plan of complex transforms on lanes; `n` [is planned](super::lanes::is_planned).
     pub(crate) fn lanes<T: Precision>(&self, n: usize) -> Arc<LanePlan<T>> {
-        self.with(|plans| plans.lanes.get(&n).cloned(), |plans| lanes_of(plans, n))
+        self.with(|plans| &mut plans.lanes, (n, n), |_| Arc::new(LanePlan::new(n, machine())))
     }
 
     /// The plan of real transforms on lanes; [as many points](RealLanePlan::points) as its complex one has are planned.
     pub(crate) fn real_lanes<T: Precision>(&self, n: usize) -> Arc<RealLanePlan<T>> {
-        self.with(
-            |plans| plans.real_lanes.get(&n).cloned(),
-            |plans| {
-                let complex = lanes_of(plans, RealLanePlan::<T>::points(n));
-                let plan = Arc::new(RealLanePlan::new(n, complex));
-                plans.real_lanes.insert(n, Arc::clone(&plan));
-                plan
-            },
-        )
+        let make = |plans: &mut PlansOf<T>| {
+            let points = RealLanePlan::<T>::points(n);
+            // An older one is shared.
+            let complex = plans.lanes.get(points);
+            let complex = complex.unwrap_or_else(|| Arc::new(LanePlan::new(points, machine())));
+            Arc::new(RealLanePlan::new(n, complex))
+        };
+        self.with(|plans| &mut plans.real_lanes, (n, n), make)
     }
-}
-
-fn lanes_of<T: Precision>(plans: &mut PlansOf<T>, n: usize) -> Arc<LanePlan<T>> {
-    Arc::clone(plans.lanes.entry(n).or_insert_with(|| Arc::new(LanePlan::new(n, machine()))))
 }
 
 /// Multiplies complex numbers by a real factor.
@@ -239,5 +231,28 @@ pub(super) fn scale_real<T: Precision>(xs: &mut [T], factor: T) {
         for x in xs {
             *x = *x * factor;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_many_lengths_take_limited_memory() {
+        let plans = Plans::default();
+        let length = |i: usize| 4096 * (64 - i);
+        for i in 0..30 {
+            plans.complex::<f32>(length(i), Direction::Forward);
+            plans.complex::<f32>(length(0), Direction::Forward);
+        }
+        assert_eq!(plans.created(), 30, "one that is used stays");
+        let kept = plans.single.lock().unwrap().complex.len();
+        assert!(kept >= 4 && kept * tables::<f32>(length(29)) <= LIMIT, "{kept}");
+        assert!(30 * tables::<f32>(length(29)) > LIMIT, "or nothing had to leave");
+        plans.complex::<f32>(length(29), Direction::Forward);
+        assert_eq!(plans.created(), 30, "the last is there");
+        plans.complex::<f32>(length(1), Direction::Forward);
+        assert_eq!(plans.created(), 31, "the first of the others is not");
     }
 }
