@@ -1,7 +1,5 @@
 //! Moving groups of strided lines between a tensor and contiguous scratch.
 
-use crate::memory::SharedMut;
-
 /// Lines moved together: neighbours share cache lines.
 pub(super) const GROUP: usize = 16;
 /// Points moved together of each line: a write of 64 bytes or more.
@@ -40,6 +38,13 @@ impl<T> Numbers<T> {
 impl<T> Numbers<num_complex::Complex<T>> {
     /// The real numbers that they are made of.
     pub(super) fn real(self) -> Numbers<T> {
+        Numbers(self.0.cast())
+    }
+}
+
+impl<T> Numbers<T> {
+    /// The complex numbers that pairs of them are.
+    pub(super) fn complex(self) -> Numbers<num_complex::Complex<T>> {
         Numbers(self.0.cast())
     }
 }
@@ -87,15 +92,9 @@ pub(super) unsafe fn gather<T: Copy>(
 ///
 /// # Safety
 /// The group's points lie within `dst`, and no one else touches them.
-pub(super) unsafe fn scatter<T: Copy>(
-    scratch: &[T],
-    pitch: usize,
-    n: usize,
-    dst: SharedMut<'_, T>,
-    group: Group,
-) {
+pub(super) unsafe fn scatter<T: Copy>(scratch: &[T], pitch: usize, n: usize, dst: Numbers<T>, group: Group) {
     assert!(group.lines == 0 || (group.lines - 1) * pitch + n <= scratch.len());
-    let (from_base, base) = (scratch.as_ptr(), dst.as_ptr());
+    let (from_base, base) = (scratch.as_ptr(), dst.at(0));
     for i in 0..n {
         let at = group.at + i as isize * group.along;
         for line in 0..group.lines {

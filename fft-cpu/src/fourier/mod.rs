@@ -2,6 +2,7 @@
 
 mod arrays;
 mod circular;
+mod gathered;
 mod half_length;
 pub(crate) mod lanes;
 mod lines;

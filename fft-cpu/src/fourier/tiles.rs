@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use fft_core::{Direction, FftKind, Result};
 
+use super::gathered::Gathered;
 use super::lanes::{LanePlan, Lines, RealLanePlan, is_planned};
-use super::lines::Numbers;
+use super::lines::{Group, Numbers};
 use super::plans::Precision;
 use super::transform::Job;
 use crate::memory::SharedMut;
@@ -38,6 +39,15 @@ impl Job<'_> {
             && is_planned(points)
     }
 
+    /// For complex lines that are left over from whole tiles, where they are so few that tiles of them would mostly be empty.
+    fn few<T: Precision>(&self, lanes: usize) -> Option<Gathered<T>> {
+        let left = self.walk.len % lanes;
+        (self.spec.kind == FftKind::C2C && left > 0 && is_few(left, lanes)).then(|| {
+            let plan = self.context.plans.complex(self.spec.n, self.spec.direction);
+            Gathered::new(plan, self.have, T::nearest(self.spec.scale))
+        })
+    }
+
     /// Transforms on lanes, from `source` to `target`, which may be the same numbers.
     ///
     /// # Safety
@@ -57,6 +67,8 @@ impl Job<'_> {
             }
         };
         let inverse = self.spec.direction == Direction::Inverse;
+        let few = self.few::<T>(lanes);
+        let scratch = scratch.max(few.as_ref().map_or(0, |few| 2 * few.scratch_len(lanes / LEAST_PART)));
         let (src_is_real, dst_is_real) = (self.spec.kind == FftKind::R2C, self.spec.kind == FftKind::C2R);
         let per_task = (TASK / (n * 2 * size_of::<T>())).next_multiple_of(lanes).max(lanes);
         let tasks = self.walk.tasks(per_task, lanes);
@@ -82,6 +94,15 @@ impl Job<'_> {
             self.walk.task(&tasks, task, |[s, d], count| {
                 for from in (0..count).step_by(lanes) {
                     let (i, now) = (from as isize, (count - from).min(lanes));
+                    if let Some(few) = few.as_ref().filter(|_| is_few(now, lanes)) {
+                        let group = |at, across, along| Group { at, across, along, lines: now };
+                        let from = group(s + i * across_src, across_src, along_src);
+                        let to = group(d + i * across_dst, across_dst, along_dst);
+                        let scratch = bytemuck::cast_slice_mut(&mut scratch[..]);
+                        // SAFETY: as below.
+                        unsafe { few.process(source.complex(), from, target.complex(), to, scratch) };
+                        continue;
+                    }
                     let a = source.at((s + i * across_src) * unit(src_is_real));
                     let b = target.at((d + i * across_dst) * unit(dst_is_real));
                     let a = lines(a, across_src, along_src, src_is_real, now);
@@ -108,6 +129,11 @@ impl Job<'_> {
         });
         Ok(())
     }
+}
+
+/// Whether so many lines of a tile are better transformed one by one.
+fn is_few(lines: usize, lanes: usize) -> bool {
+    lines < lanes / LEAST_PART
 }
 
 /// Whether every line begins at a cache line.

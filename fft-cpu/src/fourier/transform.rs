@@ -6,7 +6,8 @@ use fft_core::{Complex, DType, Error, FftKind, FftSpec, Layout, Result, View, Vi
 use realfft::{ComplexToReal, RealToComplex};
 use rustfft::Fft;
 
-use super::lines::{GROUP, Group, Numbers, gather, scatter};
+use super::gathered::{Gathered, group_size, pitch};
+use super::lines::{Group, Numbers, gather, scatter};
 use super::plans::{Plans, Precision, scale, scale_real};
 use crate::memory::{BlockPool, SharedMut, elements, elements_mut};
 use crate::threads::Threads;
@@ -161,9 +162,9 @@ impl<'a> Job<'a> {
         }
         let plan: Arc<dyn Fft<T>> = self.context.plans.complex(n, self.spec.direction);
         let factor = T::nearest(self.spec.scale);
-        let whole = plan.get_immutable_scratch_len();
-        let in_place = plan.get_inplace_scratch_len();
         if self.contiguous() == [true; 2] {
+            let whole = plan.get_immutable_scratch_len();
+            let in_place = plan.get_inplace_scratch_len();
             let packed = self.walk.strides == [n as isize; 2] || self.walk.positions() == 1;
             return self.run(whole.max(in_place), 1, |scratch, s, d| {
                 if packed && have == n {
@@ -185,7 +186,7 @@ impl<'a> Job<'a> {
             });
         }
         // SAFETY: positions of checked layouts in two buffers.
-        unsafe { self.complex_groups(&*plan, Numbers::new(input.as_ptr()), output) }
+        unsafe { self.complex_groups(plan, Numbers::new(input.as_ptr()), Numbers::new(output.as_ptr())) }
     }
 
     /// Complex lines of any layout, from `input` to `output`, which may be the same numbers.
@@ -195,25 +196,15 @@ impl<'a> Job<'a> {
     /// line is where it is in both.
     unsafe fn complex_groups<T: Precision>(
         &self,
-        plan: &dyn Fft<T>,
+        plan: Arc<dyn Fft<T>>,
         input: Numbers<Complex<T>>,
-        output: SharedMut<'_, Complex<T>>,
+        output: Numbers<Complex<T>>,
     ) -> Result<()> {
-        let (n, have, factor) = (self.spec.n, self.have, T::nearest(self.spec.scale));
-        let in_place = plan.get_inplace_scratch_len();
-        let group = group_size::<Complex<T>>(n);
-        let pitch = pitch(n);
-        self.run(group * pitch + in_place, group, |scratch, s, d| {
-            let (lines, scratch) = scratch.split_at_mut(group * pitch);
+        let gathered = Gathered::new(plan, self.have, T::nearest(self.spec.scale));
+        let group = gathered.group;
+        self.run(gathered.scratch_len(group), group, |scratch, s, d| {
             // SAFETY: positions of checked layouts; tasks have different lines.
-            unsafe { gather(input, s, have, lines, pitch) };
-            for line in lines.chunks_exact_mut(pitch).take(s.lines) {
-                line[have..n].fill(Complex::default());
-                plan.process_with_scratch(&mut line[..n], &mut scratch[..in_place]);
-                scale(&mut line[..n], factor);
-            }
-            // SAFETY: as above.
-            unsafe { scatter(lines, pitch, n, output, d) };
+            unsafe { gathered.process(input, s, output, d, scratch) };
         })
     }
 
@@ -230,7 +221,10 @@ impl<'a> Job<'a> {
         let plan: Arc<dyn Fft<T>> = self.context.plans.complex(self.spec.n, self.spec.direction);
         if self.contiguous() != [true; 2] {
             // SAFETY: promised by the caller.
-            return unsafe { self.complex_groups(&*plan, Numbers::new(output.as_ptr()), output) };
+            return unsafe {
+                let numbers = Numbers::new(output.as_ptr());
+                self.complex_groups(plan, numbers, numbers)
+            };
         }
         let (n, factor) = (self.spec.n, T::nearest(self.spec.scale));
         self.run(plan.get_inplace_scratch_len(), 1, |scratch, _, d| {
@@ -312,7 +306,7 @@ impl<'a> Job<'a> {
             }
             if !packed_dst {
                 // SAFETY: positions of checked layouts; tasks have different lines.
-                unsafe { scatter(spectra, pitch_out, bins, output, d) };
+                unsafe { scatter(spectra, pitch_out, bins, Numbers::new(output.as_ptr()), d) };
             }
         })
     }
@@ -391,18 +385,8 @@ impl<'a> Job<'a> {
             }
             if !packed_dst {
                 // SAFETY: positions of checked layouts; tasks have different lines.
-                unsafe { scatter(reals, 2 * pitch_out, n, output, d) };
+                unsafe { scatter(reals, 2 * pitch_out, n, Numbers::new(output.as_ptr()), d) };
             }
         })
     }
-}
-
-/// Lines of a group: a cache line of neighbours at least, more while they fit the second-level cache.
-fn group_size<T>(n: usize) -> usize {
-    if n * GROUP * size_of::<T>() <= 1 << 19 { GROUP } else { (64 / size_of::<T>()).clamp(4, GROUP) }
-}
-
-/// The distance of lines in scratch: not a power of two, so that they do not fall on the same cache sets.
-fn pitch(n: usize) -> usize {
-    n.next_multiple_of(8) + 8
 }
