@@ -97,4 +97,15 @@ pub(crate) fn tables(device: &Device, threads: usize) {
         let peer = || plan.process_immutable_with_scratch(&data, &mut out, &mut scratch);
         table.add(compare(format!("{} x {n}", POINTS / n), ours, peer));
     }
+    drop(table);
+    // The floor of batches.
+    let title = format!(
+        "copying their input, {threads} thread(s), between two tensors, peer: between two vectors, one thread"
+    );
+    let mut table = Table::new(&title);
+    let data = values(POINTS);
+    let x = Tensor::from_slice(device, &data, &[POINTS]).expect("it fits");
+    let (mut y, mut out) = (Tensor::from_slice(device, &data, &[POINTS]).expect("it fits"), data.clone());
+    let ours = || device.copy(x.view(), y.view_mut().expect("its only owner")).expect("valid");
+    table.add(compare("32 MiB", ours, || out.copy_from_slice(&data)));
 }
