@@ -140,9 +140,15 @@ fn sum_of_squares(device: &Device) -> Outcome {
     for dtype in dtypes(device) {
         for shape in [&[1][..], &[7, 33], &[3, 70_001]] {
             let x = Random::new(9).array(shape, dtype);
-            // In blocks, so that the oracle's own sum is good to an epsilon.
-            let blocks = x.data.chunks(512).map(|block| block.iter().map(|z| z.norm_sqr()).sum::<f64>());
-            let want = Array::real(&[], [blocks.sum::<f64>()]);
+            // Compensated (Kahan 1965), so that the oracle's own sum is good to an epsilon.
+            let (mut sum, mut lost) = (0.0, 0.0);
+            for z in &x.data {
+                let term = z.norm_sqr() - lost;
+                let next = sum + term;
+                lost = (next - sum) - term;
+                sum = next;
+            }
+            let want = Array::real(&[], [sum]);
             for (guise, t) in x.guises(device, dtype)? {
                 for (way, got) in [("fused", t.sum_of_squares()?), ("composed", compose::sum_of_squares(&t)?)]
                 {
