@@ -50,6 +50,11 @@ impl Tensor {
             shape.extend([rows, cols]);
             shape
         };
+        // One matrix for a batch: one product of all rows.
+        if b.len() == 2 && a.len() > 2 && self.layout().is_contiguous() && !self.is_empty() {
+            let rows = self.reshape(&[self.len() / k, k])?;
+            return rows.matmul_to(other, dtype)?.reshape(&with(m, n));
+        }
         // Repeated operands may have more elements than can be counted even where the product has few.
         checked_len(OP, &with(m, k), self.dtype())?;
         checked_len(OP, &with(k, n), other.dtype())?;

@@ -134,6 +134,13 @@ const TILE: [usize; 2] = [256, 1024];
 /// The multiply-adds below which a product stays whole.
 const WHOLE: usize = 1 << 18;
 
+/// Tasks of a long product, at least: `gemm` packs operands for each.
+const TASKS: usize = 4;
+/// The multiply-adds of a tile beyond which a product is long.
+const LONG: usize = 1 << 22;
+/// Rows or columns that are not cut further.
+const NARROW: usize = 64;
+
 /// A type that the `gemm` crate multiplies.
 pub(crate) trait Scalar: Pod + Send + Sync {
     const ZERO: Self;
@@ -160,8 +167,7 @@ fn product<T: Scalar>(
     let (pa, pb) = (elements::<T>(OP, &a)?, elements::<T>(OP, &b)?);
     let pd = SharedMut::new(elements_mut::<T>(OP, &mut dst)?);
     let Sides { m, n, k, .. } = sides;
-    // Tiles that are wide enough for the inner kernels, of equal size.
-    let (rows, columns) = if m * n * k <= WHOLE { (m, n) } else { (even(m, TILE[0]), even(n, TILE[1])) };
+    let (rows, columns) = tile(&sides, batch.positions());
     let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
     let tasks = batch.positions() * down * across;
     let work = batch.positions() * (m * n * k / 16).max(1);
@@ -186,6 +192,23 @@ fn product<T: Scalar>(
         }
     });
     Ok(())
+}
+
+/// Tiles that are wide enough for the inner kernels, of equal size. A small result of long sums, such as the gradient of a weight over many
+/// positions, is cut into smaller ones than others, so that several threads have a part.
+fn tile(&Sides { m, n, k, .. }: &Sides, batch: usize) -> (usize, usize) {
+    if m * n * k <= WHOLE {
+        return (m, n);
+    }
+    let (mut rows, mut columns) = (even(m, TILE[0]), even(n, TILE[1]));
+    while batch * m.div_ceil(rows) * n.div_ceil(columns) < TASKS && rows * columns * k > LONG {
+        match (rows > NARROW, columns > NARROW) {
+            (true, narrow) if !narrow || rows >= columns => rows = even(m, rows / 2),
+            (_, true) => columns = even(n, columns / 2),
+            _ => break,
+        }
+    }
+    (rows, columns)
 }
 
 /// `d = factor a b`, or `d += factor a b`, on this thread. Operands come with their strides `[rows, columns]`.
