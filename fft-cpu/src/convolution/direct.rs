@@ -5,11 +5,11 @@ use fft_core::{Result, Tensor};
 
 use super::flat::{Flat, Sink};
 use super::pack::{Input, block, pack_weights};
-use super::rows::Rows;
+use super::rows::{Rows, steps};
 use super::sizes::{Cut, Sizes, Unit};
 use crate::fourier::Context;
 use crate::memory::{SharedMut, elements, elements_mut};
-use crate::simd::{Machine, dispatch_at};
+use crate::simd::{Machine, Summand, dispatch_at};
 
 const OP: &str = "conv_direct";
 /// Products of a task.
@@ -17,8 +17,8 @@ const TASK: usize = 1 << 20;
 /// Elements behind a packed piece that the last tile may read.
 const SLACK: usize = 8 * 16;
 
-/// `SpectralBackend::conv_direct` for `F32`, with the instructions of `level`.
-pub(super) fn conv_direct(
+/// `SpectralBackend::conv_direct`, with the instructions of `level`.
+pub(super) fn conv_direct<T: Summand>(
     context: Context<'_>,
     level: Machine,
     x: &Tensor,
@@ -39,10 +39,10 @@ pub(super) fn conv_direct(
     let view = x.view();
     let input = Input { data: elements(OP, &view)?, offset: x.layout().offset(), strides };
     let weight = weight.contiguous()?;
-    let weights = &elements::<f32>(OP, &weight.view())?[weight.layout().offset()..][..weight.len()];
+    let weights = &elements::<T>(OP, &weight.view())?[weight.layout().offset()..][..weight.len()];
     let bias = bias.map(Tensor::contiguous).transpose()?;
     let bias = match &bias {
-        Some(bias) => Some(&elements::<f32>(OP, &bias.view())?[bias.layout().offset()..][..bias.len()]),
+        Some(bias) => Some(&elements::<T>(OP, &bias.view())?[bias.layout().offset()..][..bias.len()]),
         None => None,
     };
     let mut offsets = context.pool.scratch(sizes.taps() * size_of::<usize>())?;
@@ -51,18 +51,18 @@ pub(super) fn conv_direct(
     for (tap, offset) in offsets.iter_mut().enumerate() {
         *offset = cut.offset([tap / (height * width), tap / width % height, tap % width]);
     }
-    let mut packed = context.pool.scratch(weight.len() * size_of::<f32>())?;
+    let mut packed = context.pool.scratch(weight.len() * size_of::<T>())?;
     let weights = if sizes.channels_out == 1 {
         weights
     } else {
-        let packed = &mut packed.as_mut::<f32>()[..weight.len()];
+        let packed = &mut packed.as_mut::<T>()[..weight.len()];
         pack_all(context, &sizes, widest(level), weights, packed);
         packed
     };
     let work = Direct { level, sizes, cut, input, weights, bias, offsets };
     Tensor::build(x.device(), OP, &g.output_shape(), x.dtype(), |mut dst| {
         let offset = dst.layout.offset();
-        let out = SharedMut::new(&mut elements_mut::<f32>(OP, &mut dst)?[offset..]);
+        let out = SharedMut::new(&mut elements_mut::<T>(OP, &mut dst)?[offset..]);
         work.run(context, out)
     })
 }
@@ -73,7 +73,7 @@ fn widest(level: Machine) -> usize {
 }
 
 /// The weights of each group in blocks of output channels, `[terms][channels]` each.
-fn pack_all(context: Context<'_>, s: &Sizes, most: usize, weights: &[f32], packed: &mut [f32]) {
+fn pack_all<T: Summand>(context: Context<'_>, s: &Sizes, most: usize, weights: &[T], packed: &mut [T]) {
     let terms = s.channels_in * s.taps();
     let per_group = s.channels_out.div_ceil(most);
     let blocks = s.groups * per_group;
@@ -98,26 +98,26 @@ fn pack_all(context: Context<'_>, s: &Sizes, most: usize, weights: &[f32], packe
 }
 
 /// A checked convolution.
-struct Direct<'a> {
+struct Direct<'a, T> {
     level: Machine,
     sizes: Sizes,
     cut: Cut,
-    input: Input<'a>,
-    weights: &'a [f32],
-    bias: Option<&'a [f32]>,
+    input: Input<'a, T>,
+    weights: &'a [T],
+    bias: Option<&'a [T]>,
     offsets: &'a [usize],
 }
 
-impl Direct<'_> {
-    fn run(&self, context: Context<'_>, out: SharedMut<'_, f32>) -> Result<()> {
+impl<T: Summand> Direct<'_, T> {
+    fn run(&self, context: Context<'_>, out: SharedMut<'_, T>) -> Result<()> {
         let (s, cut) = (&self.sizes, &self.cut);
         let units = cut.units(s);
         let per_task = (TASK / (s.products() / units).max(1)).clamp(1, units);
         let tasks = units.div_ceil(per_task);
         let team = context.threads.team(tasks, s.products() / 32);
         let each = (s.channels_in * cut.plane + SLACK).next_multiple_of(16);
-        let mut scratch = context.pool.scratch(team.workers() * each * size_of::<f32>())?;
-        let scratch = SharedMut::new(scratch.as_mut::<f32>());
+        let mut scratch = context.pool.scratch(team.workers() * each * size_of::<T>())?;
+        let scratch = SharedMut::new(scratch.as_mut::<T>());
         team.run(tasks, |task, worker| {
             // SAFETY: a worker runs one task at a time, and each has its own part.
             let packed = unsafe { scratch.slice(worker * each, each) };
@@ -145,13 +145,13 @@ impl Direct<'_> {
         row * s.output[2] + unit.columns[0]
     }
 
-    fn bias(&self, unit: &Unit, channel: usize) -> f32 {
-        self.bias.map_or(0.0, |bias| bias[unit.group * self.sizes.channels_out + channel])
+    fn bias(&self, unit: &Unit, channel: usize) -> T {
+        self.bias.map_or(T::default(), |bias| bias[unit.group * self.sizes.channels_out + channel])
     }
 
     /// # Safety
     /// No one else has the outputs of the unit.
-    unsafe fn flat(&self, unit: &Unit, packed: &[f32], out: SharedMut<'_, f32>) {
+    unsafe fn flat(&self, unit: &Unit, packed: &[T], out: SharedMut<'_, T>) {
         let s = &self.sizes;
         let terms = s.channels_in * s.taps();
         let mut channel = unit.channels[0];
@@ -180,12 +180,12 @@ impl Direct<'_> {
         &self,
         unit: &Unit,
         channel: usize,
-        weights: &[f32],
-        packed: &[f32],
-        out: SharedMut<'_, f32>,
+        weights: &[T],
+        packed: &[T],
+        out: SharedMut<'_, T>,
     ) {
         let (s, cut) = (&self.sizes, &self.cut);
-        let lanes = if self.level == Machine::Avx512 { 16 } else { 8 };
+        let lanes = T::per_vector(self.level);
         let (rows, columns) = (unit.rows[1], unit.columns[1]);
         let first = self.first(unit, channel);
         debug_assert!(self.first(unit, channel + R - 1) + (rows - 1) * s.output[2] + columns <= out.len());
@@ -197,8 +197,8 @@ impl Direct<'_> {
             columns,
             rows,
         };
-        let bias: [f32; R] = std::array::from_fn(|r| self.bias(unit, channel + r));
-        let run = |from: usize, vectors: usize, sink: Sink| {
+        let bias: [T; R] = std::array::from_fn(|r| self.bias(unit, channel + r));
+        let run = |from: usize, vectors: usize, sink: Sink<T>| {
             let mut at = from;
             let mut left = vectors;
             while left > 0 {
@@ -257,43 +257,38 @@ impl Direct<'_> {
 
     /// # Safety
     /// No one else has the outputs of the unit.
-    unsafe fn rows(&self, unit: &Unit, packed: &[f32], out: SharedMut<'_, f32>) {
+    unsafe fn rows(&self, unit: &Unit, packed: &[T], out: SharedMut<'_, T>) {
         let (s, cut) = (&self.sizes, &self.cut);
         let dilation = s.dilation[1];
         // Rows that are a multiple of the dilation apart share rows of input.
+        let vectors = unit.columns[1].div_ceil(T::per_vector(self.level)).min(4);
         for residue in 0..dilation.min(unit.rows[1]) {
             let count = (unit.rows[1] - residue).div_ceil(dilation);
             let most = count.min(s.kernel[1]);
-            let block = match most {
-                0..=4 => most,
-                5 => 4,
-                _ => 6,
+            let blocks = [6, 4, 3, 2, 1].into_iter().filter(|&block| block <= most);
+            let block = blocks.min_by_key(|&block| steps(block, vectors, count, s.kernel[1])).unwrap_or(1);
+            let from = self.first(unit, 0) + residue * s.output[2];
+            debug_assert!(from + (count - 1) * dilation * s.output[2] + unit.columns[1] <= out.len());
+            let lines = Block {
+                unit: self,
+                x: &packed[residue * cut.pitch..],
+                weights: &self.weights[unit.group * s.taps()..][..s.taps()],
+                bias: self.bias(unit, 0),
+                out: out.as_ptr().wrapping_add(from),
+                rows: count,
+                columns: unit.columns[1],
             };
-            for i in (0..count).step_by(block) {
-                // The last block repeats rows of the one before rather than being smaller.
-                let row = residue + i.min(count - block) * dilation;
-                let from = self.first(unit, 0) + row * s.output[2];
-                debug_assert!(from + (block - 1) * dilation * s.output[2] + unit.columns[1] <= out.len());
-                let line = Line {
-                    unit: self,
-                    x: &packed[row * cut.pitch..],
-                    weights: &self.weights[unit.group * s.taps()..][..s.taps()],
-                    bias: self.bias(unit, 0),
-                    out: out.as_ptr().wrapping_add(from),
-                    columns: unit.columns[1],
-                };
-                // SAFETY: these rows are the unit's.
-                unsafe {
-                    match (block, self.level) {
-                        (6, Machine::Avx512) => line.run::<6, 4>(),
-                        (6, _) => line.run::<6, 2>(),
-                        (4, Machine::Avx512) => line.run::<4, 4>(),
-                        (4, _) => line.run::<4, 2>(),
-                        (3, Machine::Avx512) => line.run::<3, 4>(),
-                        (3, _) => line.run::<3, 2>(),
-                        (2, _) => line.run::<2, 4>(),
-                        (_, _) => line.run::<1, 4>(),
-                    }
+            // SAFETY: these rows are the unit's, and no fewer than those of a block.
+            unsafe {
+                match (block, self.level) {
+                    (6, Machine::Avx512) => lines.run::<6, 4>(),
+                    (6, _) => lines.run::<6, 2>(),
+                    (4, Machine::Avx512) => lines.run::<4, 4>(),
+                    (4, _) => lines.run::<4, 2>(),
+                    (3, Machine::Avx512) => lines.run::<3, 4>(),
+                    (3, _) => lines.run::<3, 2>(),
+                    (2, _) => lines.run::<2, 4>(),
+                    (_, _) => lines.run::<1, 4>(),
                 }
             }
         }
@@ -301,17 +296,17 @@ impl Direct<'_> {
 }
 
 /// Consecutive tiles of a unit.
-struct Tile<'a, const R: usize> {
-    unit: &'a Direct<'a>,
-    weights: &'a [f32],
-    packed: &'a [f32],
-    bias: [f32; R],
+struct Tile<'a, T, const R: usize> {
+    unit: &'a Direct<'a, T>,
+    weights: &'a [T],
+    packed: &'a [T],
+    bias: [T; R],
     at: usize,
     tiles: usize,
-    sink: Sink,
+    sink: Sink<T>,
 }
 
-impl<const R: usize> Tile<'_, R> {
+impl<T: Summand, const R: usize> Tile<'_, T, R> {
     /// # Safety
     /// As [`Flat`] says.
     unsafe fn run<const C: usize>(self) {
@@ -322,7 +317,7 @@ impl<const R: usize> Tile<'_, R> {
         let work = self.unit;
         dispatch_at(
             work.level,
-            Flat::<R, C> {
+            Flat::<T, R, C> {
                 x: self.packed.as_ptr(),
                 plane: work.cut.plane,
                 channels: work.sizes.channels_in,
@@ -337,17 +332,18 @@ impl<const R: usize> Tile<'_, R> {
     }
 }
 
-/// A block of rows of a unit.
-struct Line<'a> {
-    unit: &'a Direct<'a>,
-    x: &'a [f32],
-    weights: &'a [f32],
-    bias: f32,
-    out: *mut f32,
+/// Rows of a unit that share rows of input.
+struct Block<'a, T> {
+    unit: &'a Direct<'a, T>,
+    x: &'a [T],
+    weights: &'a [T],
+    bias: T,
+    out: *mut T,
+    rows: usize,
     columns: usize,
 }
 
-impl Line<'_> {
+impl<T: Summand> Block<'_, T> {
     /// # Safety
     /// As [`Rows`] says.
     unsafe fn run<const R: usize, const C: usize>(self) {
@@ -355,7 +351,7 @@ impl Line<'_> {
         let dilation = s.dilation[1];
         dispatch_at(
             self.unit.level,
-            Rows::<R, C> {
+            Rows::<T, R, C> {
                 x: self.x.as_ptr(),
                 row: dilation * cut.pitch,
                 depth: cut.phases[1].count * cut.area,
@@ -365,6 +361,7 @@ impl Line<'_> {
                 bias: self.bias,
                 out: self.out,
                 out_row: dilation * s.output[2],
+                rows: self.rows,
                 columns: self.columns,
             },
         );

@@ -1,12 +1,12 @@
 //! The inner loop over all input channels and taps: a block of output channels by a few vectors of outputs stays in registers.
 
-use crate::simd::{Kernel, Level, Vector};
+use crate::simd::{Kernel, Level, Numbers, Summand};
 
 /// Where outputs go: those of a packed piece lie in rows of `pitch` places, of which the first `columns` are outputs.
 #[derive(Clone, Copy)]
-pub(super) struct Sink {
+pub(super) struct Sink<T> {
     /// The first output of the piece, of the first channel.
-    pub(super) out: *mut f32,
+    pub(super) out: *mut T,
     /// From channel to channel, and from row to row.
     pub(super) channel: usize,
     pub(super) row: usize,
@@ -16,32 +16,32 @@ pub(super) struct Sink {
 }
 
 /// Outputs `at..at + tiles C LANES` in the places of a packed piece, of `R` channels.
-pub(super) struct Flat<'a, const R: usize, const C: usize> {
+pub(super) struct Flat<'a, T, const R: usize, const C: usize> {
     /// The packed piece, and the distance between its channels.
-    pub(super) x: *const f32,
+    pub(super) x: *const T,
     pub(super) plane: usize,
     pub(super) channels: usize,
     /// The distance of each tap.
     pub(super) offsets: &'a [usize],
     /// `[channels][taps][R]`.
-    pub(super) weights: *const f32,
-    pub(super) bias: [f32; R],
+    pub(super) weights: *const T,
+    pub(super) bias: [T; R],
     pub(super) at: usize,
     pub(super) tiles: usize,
-    pub(super) sink: Sink,
+    pub(super) sink: Sink<T>,
 }
 
 /// The most numbers of a tile: 8 channels by 3 registers of 16, or fewer by more.
 const LARGEST: usize = 8 * 3 * 16;
 
-impl<const R: usize, const C: usize> Kernel for Flat<'_, R, C> {
+impl<T: Summand, const R: usize, const C: usize> Kernel for Flat<'_, T, R, C> {
     type Output = ();
 
     /// What makes it sound: `x` is readable at each place of a tile plus each distance, in each channel; `weights` has all terms; the
     /// rows and columns of `sink` are writable by no one else.
     #[inline(always)]
     fn run<L: Level>(self) {
-        let lanes = L::V::LANES;
+        let lanes = <T::V<L>>::LANES;
         for tile in 0..self.tiles {
             let at = self.at + tile * C * lanes;
             // SAFETY: as above.
@@ -63,19 +63,20 @@ impl<const R: usize, const C: usize> Kernel for Flat<'_, R, C> {
     }
 }
 
-impl<const R: usize, const C: usize> Flat<'_, R, C> {
+impl<T: Summand, const R: usize, const C: usize> Flat<'_, T, R, C> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "several arrays of registers are indexed in step")]
-    unsafe fn sums<L: Level>(&self, mut x: *const f32) -> [[L::V; C]; R] {
-        let mut sums: [[L::V; C]; R] = self.bias.map(|bias| [L::V::splat(bias); C]);
+    unsafe fn sums<L: Level>(&self, mut x: *const T) -> [[T::V<L>; C]; R] {
+        let mut sums: [[T::V<L>; C]; R] = self.bias.map(|bias| [<T::V<L>>::splat(bias); C]);
         let mut w = self.weights;
         for _ in 0..self.channels {
             for &offset in self.offsets {
                 // SAFETY: as promised by the caller of `run`.
                 unsafe {
-                    let x: [L::V; C] = std::array::from_fn(|c| L::V::load(x.add(offset + c * L::V::LANES)));
+                    let x: [T::V<L>; C] =
+                        std::array::from_fn(|c| <T::V<L>>::load(x.add(offset + c * <T::V<L>>::LANES)));
                     for r in 0..R {
-                        let weight = L::V::splat(*w.add(r));
+                        let weight = <T::V<L>>::splat(*w.add(r));
                         for c in 0..C {
                             sums[r][c] = weight.fma(x[c], sums[r][c]);
                         }
@@ -90,13 +91,13 @@ impl<const R: usize, const C: usize> Flat<'_, R, C> {
 
     /// Stores a tile that is not within one row of outputs.
     #[inline(always)]
-    unsafe fn scatter<L: Level>(&self, sums: &[[L::V; C]; R], at: usize) {
-        let width = C * L::V::LANES;
+    unsafe fn scatter<L: Level>(&self, sums: &[[T::V<L>; C]; R], at: usize) {
+        let width = C * <T::V<L>>::LANES;
         debug_assert!(R * width <= LARGEST);
-        let mut store = [0f32; LARGEST];
+        let mut store = [T::default(); LARGEST];
         for (i, sum) in sums.as_flattened().iter().enumerate() {
             // SAFETY: `store` is large enough for every instance.
-            unsafe { sum.store(store.as_mut_ptr().add(i * L::V::LANES)) };
+            unsafe { sum.store(store.as_mut_ptr().add(i * <T::V<L>>::LANES)) };
         }
         let mut done = 0;
         while done < width {

@@ -32,10 +32,14 @@ pub(crate) fn conv_direct(
     bias: Option<&Tensor>,
     g: &ConvGeometry,
 ) -> Result<Tensor> {
-    if x.dtype() != DType::F32 || x.is_empty() || weight.is_empty() || is_product(&Sizes::new(g)) {
+    if x.is_empty() || weight.is_empty() || is_product(&Sizes::new(g)) {
         return compose::conv_direct(x, weight, bias, g);
     }
-    direct::conv_direct(context, machine(), x, weight, bias, g)
+    match x.dtype() {
+        DType::F32 => direct::conv_direct::<f32>(context, machine(), x, weight, bias, g),
+        DType::F64 => direct::conv_direct::<f64>(context, machine(), x, weight, bias, g),
+        _ => compose::conv_direct(x, weight, bias, g),
+    }
 }
 
 /// Whether a matrix product does better: for kernels of one tap, whose windows need no copy, and for outputs so few that they would not fill

@@ -3,16 +3,16 @@
 use super::sizes::{Cut, Sizes, Unit};
 
 /// An input whose rows are contiguous.
-pub(super) struct Input<'a> {
-    pub(super) data: &'a [f32],
+pub(super) struct Input<'a, T> {
+    pub(super) data: &'a [T],
     pub(super) offset: usize,
     /// Of batch, channel, depth and row.
     pub(super) strides: [isize; 4],
 }
 
-impl Input<'_> {
+impl<T: Copy + Default> Input<'_, T> {
     /// Writes the inputs of a unit to `to`: see [`Cut`]. Whatever lies outside of the input is zero.
-    pub(super) fn pack(&self, s: &Sizes, cut: &Cut, unit: &Unit, to: &mut [f32]) {
+    pub(super) fn pack(&self, s: &Sizes, cut: &Cut, unit: &Unit, to: &mut [T]) {
         let [row_phases, column_phases] = cut.phases;
         let (rows, columns) = (unit.rows[1] + row_phases.span, unit.columns[1] + column_phases.span);
         let origin = |axis: usize, first: usize| (first * s.stride[axis]) as isize - s.before[axis] as isize;
@@ -38,7 +38,7 @@ impl Input<'_> {
                                 let at = from + depth * self.strides[2] + row * self.strides[3];
                                 pack_row(&self.data[at as usize..][..s.input[2]], left, s.stride[2], to);
                             } else {
-                                to.fill(0.0);
+                                to.fill(T::default());
                             }
                         }
                     }
@@ -77,17 +77,17 @@ pub(super) fn block(left: usize, most: usize) -> usize {
 }
 
 /// Weights `[R][terms]` as `[terms][R]`.
-pub(super) fn pack_weights(rows: &[f32], terms: usize, to: &mut [f32]) {
-    fn fixed<const R: usize>(rows: &[f32], terms: usize, to: &mut [f32]) {
-        let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r * terms..(r + 1) * terms]);
+pub(super) fn pack_weights<T: Copy>(rows: &[T], terms: usize, to: &mut [T]) {
+    fn fixed<T: Copy, const R: usize>(rows: &[T], terms: usize, to: &mut [T]) {
+        let rows: [&[T]; R] = std::array::from_fn(|r| &rows[r * terms..(r + 1) * terms]);
         for (i, to) in to.as_chunks_mut::<R>().0.iter_mut().enumerate().take(terms) {
             *to = std::array::from_fn(|r| rows[r][i]);
         }
     }
     match rows.len() / terms {
-        8 => fixed::<8>(rows, terms, to),
-        4 => fixed::<4>(rows, terms, to),
-        2 => fixed::<2>(rows, terms, to),
+        8 => fixed::<T, 8>(rows, terms, to),
+        4 => fixed::<T, 4>(rows, terms, to),
+        2 => fixed::<T, 2>(rows, terms, to),
         _ => to.copy_from_slice(rows),
     }
 }

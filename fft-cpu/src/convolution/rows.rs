@@ -1,12 +1,12 @@
 //! The inner loop for one channel: a block of output rows by a few vectors stays in registers, and a row of input is read once for all the
 //! output rows that it belongs to.
 
-use crate::simd::{Kernel, Level, Vector};
+use crate::simd::{Kernel, Level, Numbers, Summand};
 
-/// `R` rows of outputs, no more than the kernel has rows, from column 0 on.
-pub(super) struct Rows<'a, const R: usize, const C: usize> {
-    /// The first input of the first row, and the distance to the next row of taps.
-    pub(super) x: *const f32,
+/// `rows` rows of outputs, in blocks of `R`, by up to `C` vectors. The kernel has no fewer rows than a block.
+pub(super) struct Rows<'a, T, const R: usize, const C: usize> {
+    /// The first input of the first row, and the distance to the next row of inputs, and of taps.
+    pub(super) x: *const T,
     pub(super) row: usize,
     /// From one tap in depth to the next.
     pub(super) depth: usize,
@@ -15,50 +15,69 @@ pub(super) struct Rows<'a, const R: usize, const C: usize> {
     /// The distances of the taps of a row.
     pub(super) offsets: &'a [usize],
     /// `[depth][rows][offsets]`.
-    pub(super) weights: *const f32,
-    pub(super) bias: f32,
-    /// The first output, and the distance to the next row of the block.
-    pub(super) out: *mut f32,
+    pub(super) weights: *const T,
+    pub(super) bias: T,
+    /// The first output, and the distance to the next row.
+    pub(super) out: *mut T,
     pub(super) out_row: usize,
-    /// Outputs of a row.
+    /// Rows of outputs, at least `R`, and outputs of a row.
+    pub(super) rows: usize,
     pub(super) columns: usize,
 }
 
-impl<const R: usize, const C: usize> Kernel for Rows<'_, R, C> {
+/// How many steps `count` rows in blocks of `block` take, of rows of `vectors` vectors: what is larger of products and of reading inputs, of
+/// which two vectors in three lie in two cache lines; and no row of taps is faster than a product takes to be ready.
+pub(super) fn steps(block: usize, vectors: usize, count: usize, taps: usize) -> usize {
+    const LATENCY: usize = 4;
+    let line = |rows: usize| (rows * vectors).max(2 * vectors).max(LATENCY);
+    let ends: usize = (1..block).map(line).sum();
+    count.div_ceil(block) * ((taps + 1 - block) * line(block) + 2 * ends)
+}
+
+impl<T: Summand, const R: usize, const C: usize> Kernel for Rows<'_, T, R, C> {
     type Output = ();
 
-    /// What makes it sound: `x` is readable at each place of `R` rows of outputs, up to a whole tile, plus each distance; `weights` has all
-    /// terms; the outputs are writable by no one else.
+    /// What makes it sound: `x` is readable at each output of `rows` rows plus each distance, and a vector there where rows have fewer outputs
+    /// than a vector; `weights` has all terms; the outputs are writable by no one else.
     #[inline(always)]
     fn run<L: Level>(self) {
-        let lanes = L::V::LANES;
-        let mut at = 0;
-        while at < self.columns {
-            let left = self.columns - at;
-            // SAFETY: as above.
-            unsafe {
-                if left > C * lanes / 2 {
-                    self.tile::<L, C>(at);
-                    at += C * lanes;
-                } else if C > 2 && left > lanes {
-                    self.tile::<L, 2>(at);
-                    at += 2 * lanes;
-                } else {
-                    self.tile::<L, 1>(at);
-                    at += lanes;
+        let lanes = <T::V<L>>::LANES;
+        let vectors = self.columns.div_ceil(lanes);
+        for i in (0..self.rows).step_by(R) {
+            // The last block repeats rows of the one before rather than being smaller.
+            let row = i.min(self.rows - R);
+            let x = self.x.wrapping_add(row * self.row);
+            let out = self.out.wrapping_add(row * self.out_row);
+            let mut done = 0;
+            while done < vectors {
+                let at = done * lanes;
+                let width = (vectors - done).min(C);
+                // SAFETY: as above.
+                unsafe {
+                    match width {
+                        1 => self.tile::<L, 1>(x, out, at),
+                        2 => self.tile::<L, 2>(x, out, at),
+                        3 if C > 2 => self.tile::<L, 3>(x, out, at),
+                        _ => self.tile::<L, C>(x, out, at),
+                    }
                 }
+                done += width;
             }
         }
     }
 }
 
-impl<const R: usize, const C: usize> Rows<'_, R, C> {
+impl<T: Summand, const R: usize, const C: usize> Rows<'_, T, R, C> {
+    /// `W` vectors of `R` rows; the last one ends where the row does, and so may repeat outputs of the one before.
     #[inline(always)]
-    unsafe fn tile<L: Level, const W: usize>(&self, at: usize) {
-        let mut sums = [[L::V::splat(self.bias); W]; R];
+    unsafe fn tile<L: Level, const W: usize>(&self, x: *const T, out: *mut T, at: usize) {
+        let lanes = <T::V<L>>::LANES;
+        let places: [usize; W] =
+            std::array::from_fn(|c| (at + c * lanes).min(self.columns.saturating_sub(lanes)));
+        let mut sums = [[<T::V<L>>::splat(self.bias); W]; R];
         let [depth, height] = self.taps;
         for d in 0..depth {
-            let x = self.x.wrapping_add(d * self.depth + at);
+            let x = x.wrapping_add(d * self.depth);
             let w = self.weights.wrapping_add(d * height * self.offsets.len());
             let input = |i: usize| x.wrapping_add(i * self.row);
             let tap = |i: usize| w.wrapping_add(i * self.offsets.len());
@@ -66,53 +85,52 @@ impl<const R: usize, const C: usize> Rows<'_, R, C> {
             // first output rows have begun, all have, and the first ones have ended.
             unsafe {
                 if R > 1 {
-                    self.line::<L, W, 0, 1>(&mut sums, input(0), tap(0));
+                    self.line::<L, W, 0, 1>(&mut sums, input(0), &places, tap(0));
                 }
                 if R > 2 {
-                    self.line::<L, W, 0, 2>(&mut sums, input(1), tap(1));
+                    self.line::<L, W, 0, 2>(&mut sums, input(1), &places, tap(1));
                 }
                 if R > 3 {
-                    self.line::<L, W, 0, 3>(&mut sums, input(2), tap(2));
+                    self.line::<L, W, 0, 3>(&mut sums, input(2), &places, tap(2));
                 }
                 if R > 4 {
-                    self.line::<L, W, 0, 4>(&mut sums, input(3), tap(3));
+                    self.line::<L, W, 0, 4>(&mut sums, input(3), &places, tap(3));
                 }
                 if R > 5 {
-                    self.line::<L, W, 0, 5>(&mut sums, input(4), tap(4));
+                    self.line::<L, W, 0, 5>(&mut sums, input(4), &places, tap(4));
                 }
                 for i in R - 1..height {
-                    self.line::<L, W, 0, R>(&mut sums, input(i), tap(i));
+                    self.line::<L, W, 0, R>(&mut sums, input(i), &places, tap(i));
                 }
                 let last = tap(height - 1);
                 if R > 1 {
-                    self.line::<L, W, 1, R>(&mut sums, input(height), last);
+                    self.line::<L, W, 1, R>(&mut sums, input(height), &places, last);
                 }
                 if R > 2 {
-                    self.line::<L, W, 2, R>(&mut sums, input(height + 1), last);
+                    self.line::<L, W, 2, R>(&mut sums, input(height + 1), &places, last);
                 }
                 if R > 3 {
-                    self.line::<L, W, 3, R>(&mut sums, input(height + 2), last);
+                    self.line::<L, W, 3, R>(&mut sums, input(height + 2), &places, last);
                 }
                 if R > 4 {
-                    self.line::<L, W, 4, R>(&mut sums, input(height + 3), last);
+                    self.line::<L, W, 4, R>(&mut sums, input(height + 3), &places, last);
                 }
                 if R > 5 {
-                    self.line::<L, W, 5, R>(&mut sums, input(height + 4), last);
+                    self.line::<L, W, 5, R>(&mut sums, input(height + 4), &places, last);
                 }
             }
         }
         for (r, sums) in sums.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
-                let column = at + c * L::V::LANES;
-                let to = self.out.wrapping_add(r * self.out_row + column);
-                // SAFETY: columns below `columns` are outputs of this block.
+            let out = out.wrapping_add(r * self.out_row);
+            for (sum, place) in sums.iter().zip(places) {
+                // SAFETY: a vector from each place on, or the whole row where that is shorter, are outputs of this block.
                 unsafe {
-                    if column + L::V::LANES <= self.columns {
-                        sum.store(to);
-                    } else if column < self.columns {
-                        let mut store = [0f32; 16];
+                    if self.columns >= lanes {
+                        sum.store(out.add(place));
+                    } else {
+                        let mut store = [T::default(); 16];
                         sum.store(store.as_mut_ptr());
-                        std::ptr::copy_nonoverlapping(store.as_ptr(), to, self.columns - column);
+                        std::ptr::copy_nonoverlapping(store.as_ptr(), out, self.columns);
                     }
                 }
             }
@@ -124,17 +142,18 @@ impl<const R: usize, const C: usize> Rows<'_, R, C> {
     #[allow(clippy::needless_range_loop, reason = "a range of registers that is known at compile time")]
     unsafe fn line<L: Level, const W: usize, const LOW: usize, const HIGH: usize>(
         &self,
-        sums: &mut [[L::V; W]; R],
-        x: *const f32,
-        w: *const f32,
+        sums: &mut [[T::V<L>; W]; R],
+        x: *const T,
+        places: &[usize; W],
+        w: *const T,
     ) {
         let taps = self.offsets.len();
         for (k, &offset) in self.offsets.iter().enumerate() {
             // SAFETY: as promised by the caller of `run`.
             unsafe {
-                let x: [L::V; W] = std::array::from_fn(|c| L::V::load(x.add(offset + c * L::V::LANES)));
+                let x = places.map(|place| <T::V<L>>::load(x.add(offset + place)));
                 for r in LOW..HIGH.min(R) {
-                    let weight = L::V::splat(*w.wrapping_sub((r - LOW) * taps).add(k));
+                    let weight = <T::V<L>>::splat(*w.wrapping_sub((r - LOW) * taps).add(k));
                     for (sum, x) in sums[r].iter_mut().zip(x) {
                         *sum = weight.fma(x, *sum);
                     }

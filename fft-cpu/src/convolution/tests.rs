@@ -1,7 +1,7 @@
 //! The direct kernels at every level of instructions against the definition, with the borders of their blocks and pieces on both sides.
 
 use fft_core::convolution::{ConvGeometry, ConvSpec};
-use fft_core::{Device, Tensor, reference};
+use fft_core::{DType, Device, Tensor, reference};
 
 use super::direct::conv_direct;
 use crate::simd::{Machine, machine};
@@ -40,10 +40,14 @@ fn check(x: &[usize], w: &[usize], spec: &ConvSpec) {
         if level > machine() {
             continue;
         }
-        let y = conv_direct(context.fourier_context(), level, &a, &b, Some(&bias), &g).expect("computes");
-        let y = wide(&y.to_vec::<f32>().expect("reads"));
-        let wrong = y.iter().zip(&want).position(|(y, want)| y != want);
-        assert_eq!(wrong, None, "{level:?}, {g:?}: first difference");
+        let wrong = |y: Vec<f64>| y.iter().zip(&want).position(|(y, want)| y != want);
+        let y = conv_direct::<f32>(context.fourier_context(), level, &a, &b, Some(&bias), &g);
+        let y = wide(&y.expect("computes").to_vec::<f32>().expect("reads"));
+        assert_eq!(wrong(y), None, "{level:?}, f32, {g:?}: first difference");
+        let [a, b, bias] = [&a, &b, &bias].map(|x| x.to_dtype(DType::F64).expect("fits"));
+        let y = conv_direct::<f64>(context.fourier_context(), level, &a, &b, Some(&bias), &g);
+        let y = y.expect("computes").to_vec::<f64>().expect("reads");
+        assert_eq!(wrong(y), None, "{level:?}, f64, {g:?}: first difference");
     }
 }
 

@@ -4,9 +4,11 @@
 //! machine has. Inside, plain loops vectorise, since everything is inlined into a function that enables the instructions.
 
 mod powers;
+mod sums;
 mod vector;
 
 pub(crate) use powers::scaled_power;
+pub(crate) use sums::{Numbers, Summand};
 pub(crate) use vector::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use vector::{Vector256, Vector512};
@@ -15,6 +17,8 @@ pub(crate) use vector::{Vector256, Vector512};
 pub(crate) trait Level: Copy + 'static {
     /// Its vectors of `f32`.
     type V: Vector;
+    /// Its vectors of `f64`.
+    type D: Numbers<Of = f64>;
     /// Whether [`f32::mul_add`] is one instruction. Otherwise it would be a slow library call.
     const FMA: bool;
 }
@@ -24,6 +28,7 @@ pub(crate) trait Level: Copy + 'static {
 pub(crate) struct Baseline;
 impl Level for Baseline {
     type V = Portable;
+    type D = sums::PortableDoubles;
     const FMA: bool = cfg!(target_arch = "aarch64");
 }
 
@@ -34,6 +39,7 @@ pub(crate) struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Level for Avx2 {
     type V = Vector256;
+    type D = sums::Doubles256;
     const FMA: bool = true;
 }
 
@@ -44,6 +50,7 @@ pub(crate) struct Avx512;
 #[cfg(target_arch = "x86_64")]
 impl Level for Avx512 {
     type V = Vector512;
+    type D = sums::Doubles512;
     const FMA: bool = true;
 }
 
