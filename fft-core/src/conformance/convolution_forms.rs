@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("convolution::padding_modes", BOTH, padding_modes),
     Case::new("convolution::pads", &[Operation::Copy], pads),
     Case::new("convolution::transposed", BOTH, transposed),
+    Case::new("convolution::weight_gradient", BOTH, weight_gradient),
     Case::new("convolution::prepared", BOTH, prepared),
 ];
 
@@ -243,6 +244,53 @@ fn transposed(device: &Device) -> Outcome {
             ensure((left - right).abs() <= allowed, || {
                 format!("{left} and {right} differ by more than {allowed}: {spec:?}")
             })?;
+        }
+    }
+    Ok(())
+}
+
+/// Against the definition: each product of an output's cotangent and an element that the output sees counts for its tap.
+fn weight_gradient(device: &Device) -> Outcome {
+    let (one, two) = (ConvSpec::new(1), ConvSpec::new(2));
+    for (seed, (x, w, spec)) in [
+        (vec![1, 1, 1], vec![1, 1, 1], one.clone()),
+        (vec![2, 4, 30], vec![6, 2, 5], one.clone().groups(2).padding(&[2])),
+        // The stride leaves elements behind the last window.
+        (vec![3, 2, 23], vec![3, 2, 4], one.clone().stride(&[3]).dilation(&[2]).padding_sides(&[[1, 5]])),
+        (vec![2, 2, 40], vec![2, 2, 9], one.causal().mode(PaddingMode::Circular)),
+        (vec![2, 3, 9, 8], vec![3, 1, 3, 2], two.clone().groups(3).stride(&[2, 1]).dilation(&[1, 3])),
+        (vec![1, 2, 6, 7], vec![4, 2, 3, 3], two.padding(&[2, 1]).mode(PaddingMode::Reflect)),
+        (vec![2, 2, 3, 4, 5], vec![2, 2, 2, 1, 3], ConvSpec::new(3).stride(&[1, 2, 1]).padding(&[1, 0, 1])),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let p = Problem::new(&x, &w, spec, seed as u64)?;
+        let dy = Random::new(seed as u64 + 100).array(&p.want.shape, DType::F32);
+        let geometry = ConvGeometry::new("conv", &x, &w, &p.spec)?;
+        let around = padded(&p.x, &geometry.padding, p.spec.mode);
+        let outputs = &p.want.shape[2..];
+        let of_group = w[0] / p.spec.groups;
+        let want = Array::from_fn(&w, |tap| {
+            let channel = tap[0] / of_group * w[1] + tap[1];
+            let mut sum = Complex64::default();
+            for b in 0..x[0] {
+                for output in Array::indices(outputs) {
+                    let at = |a: usize| output[a] * p.spec.stride[a] + tap[2 + a] * p.spec.dilation[a];
+                    let from: Vec<usize> =
+                        [b, channel].into_iter().chain((0..output.len()).map(at)).collect();
+                    sum += dy.at(&[&[b, tap[0]], output.as_slice()].concat()) * around.at(&from);
+                }
+            }
+            sum
+        });
+        let terms = x[0] * outputs.iter().product::<usize>();
+        let bound =
+            DType::F32.epsilon() * (3.0 * ((2 * around.data.len()) as f64).log2() + (terms as f64).sqrt());
+        let cotangent = dy.to(device, DType::F32)?;
+        for (guise, x) in p.x.guises(device, DType::F32)? {
+            let got = x.conv_weight_gradient(&cotangent, &w[2..], &p.spec)?;
+            close_l2(format!("{guise:?}, {:?} by {w:?}, {:?}", x.shape(), p.spec), &got, &want, bound)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! (Higham 2002, section 3.5), of which `eps / 2` a product and `eps / 2` an addition; complex products twice that. Half
 //! precision results are rounded once more.
 
-use super::compare::{close_each, ensure};
+use super::compare::{close_each, close_l2, ensure};
 use super::movement::dtypes;
 use super::sample::{Array, Guise, Random, written};
 use super::{Case, Operation, Outcome};
@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("matmul::nan_and_infinities", MATMUL, nan_and_infinities),
     Case::new("matmul::empty", MATMUL, empty),
     Case::new("matmul::deterministic", MATMUL, deterministic),
+    Case::new("matmul::frequency_linear", &[Operation::Matmul, Operation::Fft], frequency_linear),
 ];
 
 /// The product, and the product of absolute values that scales the bound.
@@ -242,6 +243,36 @@ fn deterministic(device: &Device) -> Outcome {
     let first = a.matmul(&b)?.to_bytes()?;
     for _ in 0..4 {
         ensure(a.matmul(&b)?.to_bytes()? == first, || "two products differ".into())?;
+    }
+    Ok(())
+}
+
+/// The product of spectra is that of the rows. Bound: the transforms err by `epsilon log2(n)` of each row's norm, the sum of products by the
+/// square root of its terms.
+fn frequency_linear(device: &Device) -> Outcome {
+    for (seed, &n) in [1, 2, 3, 8, 15, 64, 101].iter().enumerate() {
+        let mut random = Random::new(seed as u64);
+        let (x, w, bias) = (
+            random.array(&[3, 4, n], DType::F32),
+            random.array(&[3, 5, n], DType::F32),
+            random.array(&[3, 5], DType::F32),
+        );
+        let transposed = Array::from_fn(&[3, n, 5], |i| w.at(&[i[0], i[2], i[1]]));
+        let product = oracle(&x, &transposed).0;
+        let want = Array::from_fn(&product.shape, |i| product.at(i) + bias.at(&[i[0], i[2]]));
+        let bound = DType::F32.epsilon() * (4.0 * (2.0 * n as f64).log2() + 4.0 * (n as f64).sqrt() + 4.0);
+        let (weight, offset) = (w.to(device, DType::F32)?, bias.to(device, DType::F32)?);
+        let rows = x.clone();
+        for (guise, x) in x.guises(device, DType::F32)? {
+            let what = format!("{n} elements, {guise:?}");
+            close_l2(&what, &x.frequency_linear_batched(&weight, None)?, &product, bound)?;
+            let got = x.frequency_linear_batched(&weight, Some(&offset))?;
+            close_l2(&what, &got, &want, bound)?;
+            // The first matrix for every row.
+            let shared = Array::from_fn(&[3, n, 5], |i| w.at(&[0, i[2], i[1]]));
+            let got = x.frequency_linear(&weight.narrow(0, 0, 1)?.squeeze(0)?, None)?;
+            close_l2(&what, &got, &oracle(&rows, &shared).0, bound)?;
+        }
     }
     Ok(())
 }
