@@ -88,6 +88,9 @@ impl<T: Real> Slope<T> for Clamp<T> {
 
 const OP: &str = "unary_backward";
 
+/// A kernel of what was kept, the gradient in the result and that in the operand.
+type SlopeKernel<'a, T> = dyn Fn(&[T], &[T], &mut [T]) + Sync + 'a;
+
 /// One pass over the elements; `None` for an operation without a kernel.
 fn run<T: Real + Plain>(
     threads: &Threads,
@@ -95,7 +98,7 @@ fn run<T: Real + Plain>(
     kept: &Tensor,
     grad: &Tensor,
 ) -> Option<Result<Tensor>> {
-    let map = |cost: usize, kernel: &(dyn Fn(&[T], &[T], &mut [T]) + Sync)| {
+    let map = |cost: usize, kernel: &SlopeKernel<'_, T>| {
         Some(Tensor::build(grad.device(), OP, grad.shape(), grad.dtype(), |dst| {
             map2(OP, threads, cost, (kept.view(), grad.view()), dst, kernel)
         }))
