@@ -172,10 +172,18 @@ fn streaming(device: &Device) -> Outcome {
             let y = w.block_streaming_matmul(&x.to(device, DType::F32)?, rows)?;
             close_l2(format!("{shape:?} in blocks of {rows}"), &y, &want, bound(shape))?;
         }
+        let x = Random::new(8).array(&[2, 5, shape[0]], DType::F32);
+        let want = oracle(&full, shape, &x, true);
+        for rows in [1, 3, 8, shape[0].max(1), usize::MAX] {
+            let y = w.block_streaming_matmul_transposed(&x.to(device, DType::F32)?, rows)?;
+            close_l2(format!("{shape:?} in blocks of {rows}, transposed"), &y, &want, bound(shape))?;
+        }
     }
     let w = matrix(device, [4, 4], 3, ValueFormat::F32, 1)?;
     let x = Tensor::zeros(device, &[4], DType::F32)?;
-    ensure(w.block_streaming_matmul(&x, 0).is_err(), || "blocks of 0 rows passed".into())
+    ensure(w.block_streaming_matmul(&x, 0).is_err(), || "blocks of 0 rows passed".into())?;
+    ensure(w.block_streaming_matmul_transposed(&x, 0).is_err(), || "blocks of 0 rows passed".into())?;
+    ensure(w.block_streaming_gradient(&x, &x, 0).is_err(), || "blocks of 0 rows passed".into())
 }
 
 fn streaming_scratch(device: &Device) -> Outcome {
@@ -493,8 +501,13 @@ fn gradient_of_batches(device: &Device) -> Outcome {
                 .collect();
             let (x, dy) = (x.to(device, DType::F32)?, dy.to(device, DType::F32)?);
             let what = format!("{shape:?}, {lead:?}");
-            let got = w.coefficient_gradient(&x, &dy)?;
+            let got = device.sparse_spectral_gradient(&w, &x, &dy)?;
             slices_close_l2(&what, &Array::from(&got)?.data, &want, 2.0 * bound(shape))?;
+            for rows in [1, 3, 8, usize::MAX] {
+                let got = w.block_streaming_gradient(&x, &dy, rows)?;
+                let what = format!("{what} in blocks of {rows}");
+                slices_close_l2(what, &Array::from(&got)?.data, &want, 2.0 * bound(shape))?;
+            }
             if batch < 10 {
                 let composed = compose::sparse_spectral_gradient(&w, &x, &dy)?;
                 slices_close_l2(what, &Array::from(&composed)?.data, &want, 2.0 * bound(shape))?;

@@ -1,6 +1,6 @@
 //! The gradient of a loss in the stored coefficients.
 
-use crate::spectral::SparseSpectralMatrix;
+use crate::spectral::{ProductWay, SparseSpectralMatrix};
 use crate::{Error, Result, Tensor};
 
 impl SparseSpectralMatrix {
@@ -8,13 +8,17 @@ impl SparseSpectralMatrix {
     ///
     /// `x` is `F32 [.., in]`, `dy` `F32 [.., out]` with the same leading axes, over which gradients add. From
     /// `W = Re(1/(MN) sum c exp(..))` it is the two-dimensional transform of `dy^T x` at the stored positions,
-    /// `1/(MN) sum over vectors of FFT(dy)[u] FFT(x)[v]`, so that only those are computed.
+    /// `1/(MN) sum over vectors of FFT(dy)[u] FFT(x)[v]`, so that only those are computed; or, where [`plan`](Self::plan) finds that cheaper,
+    /// all of it in blocks.
     ///
     /// # Errors
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn coefficient_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        self.expect_gradient("SparseSpectralMatrix::coefficient_gradient", x, dy)?;
-        self.device().sparse_spectral_gradient(self, x, dy)
+        let batch = self.expect_gradient("SparseSpectralMatrix::coefficient_gradient", x, dy)?;
+        match self.plan(batch).way {
+            ProductWay::Exact => self.device().sparse_spectral_gradient(self, x, dy),
+            ProductWay::Streaming { block_rows } => self.block_streaming_gradient(x, dy, block_rows),
+        }
     }
 
     /// Checks the operands of [`coefficient_gradient`](Self::coefficient_gradient) and returns the number of vectors.

@@ -318,11 +318,14 @@ impl SparseSpectralMatrix {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
-        self.expect_operand("SparseSpectralMatrix::apply_transposed", x, true)?;
-        self.device().sparse_spectral_product(self, x, true)
+        let batch = self.expect_operand("SparseSpectralMatrix::apply_transposed", x, true)?;
+        match self.plan(batch).way {
+            ProductWay::Exact => self.device().sparse_spectral_product(self, x, true),
+            ProductWay::Streaming { block_rows } => self.block_streaming_matmul_transposed(x, block_rows),
+        }
     }
 
-    /// Which way [`apply`](Self::apply) multiplies `batch` vectors, and why.
+    /// Which way [`apply`](Self::apply), its transpose and the gradient take for `batch` vectors, and why.
     pub fn plan(&self, batch: usize) -> Plan {
         Plan::new(self.shape(), self.count(), batch, &crate::spectral::CostModel::default())
     }
@@ -343,7 +346,7 @@ impl SparseSpectralMatrix {
     }
 
     /// Calls `visit` with the columns of each row, in pieces, in order.
-    fn for_each_columns(&self, visit: &mut dyn FnMut(usize, &[u32]) -> Result<()>) -> Result<()> {
+    pub(crate) fn for_each_columns(&self, visit: &mut dyn FnMut(usize, &[u32]) -> Result<()>) -> Result<()> {
         self.for_each_chunk(&mut |first, range| {
             let columns = self.columns.narrow(0, range.start, range.len())?;
             let columns: Vec<u32> = columns.to_dtype(DType::U32)?.to_vec()?;

@@ -42,6 +42,22 @@ impl RowBlocks {
         let residues = m / rows_per_residue;
         Self { rows_per_residue, residues, residues_per_block: (block_rows / rows_per_residue).min(residues) }
     }
+
+    /// Of vectors `[batch, M]` the elements of residues `first..first + count`, in the order of a block's rows: `[batch, count Q]`.
+    fn rows_of(&self, x: &Tensor, first: usize, count: usize) -> Result<Tensor> {
+        let batch = x.shape()[0];
+        let by_residue = x.reshape(&[batch, self.rows_per_residue, self.residues])?;
+        let rows = by_residue.narrow(2, first, count)?.transpose(1, 2)?;
+        rows.reshape(&[batch, count * self.rows_per_residue])
+    }
+}
+
+/// `exp(2 pi i t / m)` for each `t` below `m`.
+fn roots(m: usize) -> Vec<Complex32> {
+    (0..m)
+        .map(|t| num_complex::Complex64::cis(std::f64::consts::TAU * t as f64 / m as f64))
+        .map(|root| Complex32::new(root.re as f32, root.im as f32))
+        .collect()
 }
 
 impl SparseSpectralMatrix {
@@ -64,11 +80,16 @@ impl SparseSpectralMatrix {
         let cut = RowBlocks::new(m, block_rows);
         let q = cut.rows_per_residue;
         let flat = x.reshape(&[batch, n])?;
+        let mut shape = x.shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = m;
+        }
+        let roots = roots(m);
+        if cut.residues == 1 {
+            let whole = self.dense_residues(cut, 0, 1, &roots)?.reshape(&[m, n])?;
+            return flat.matmul(&whole.transpose(0, 1)?)?.reshape(&shape);
+        }
         let mut out = Tensor::zeros(x.device(), &[batch, q, cut.residues], DType::F32)?;
-        let roots: Vec<Complex32> = (0..m)
-            .map(|t| num_complex::Complex64::cis(std::f64::consts::TAU * t as f64 / m as f64))
-            .map(|root| Complex32::new(root.re as f32, root.im as f32))
-            .collect();
         for first in (0..cut.residues).step_by(cut.residues_per_block) {
             let residues = cut.residues_per_block.min(cut.residues - first);
             let block = self.dense_residues(cut, first, residues, &roots)?;
@@ -77,11 +98,89 @@ impl SparseSpectralMatrix {
             let product = product.reshape(&[batch, residues, q])?.transpose(1, 2)?;
             out.assign(2, first, &product)?;
         }
+        out.reshape(&shape)
+    }
+
+    /// `y = x W` in the same way: `x` is `F32 [.., out]`, the result `F32 [.., in]`.
+    ///
+    /// # Errors
+    /// As [`block_streaming_matmul`](Self::block_streaming_matmul).
+    pub fn block_streaming_matmul_transposed(&self, x: &Tensor, block_rows: usize) -> Result<Tensor> {
+        const OP: &str = "block_streaming_matmul_transposed";
+        let batch = self.expect_operand(OP, x, true)?;
+        if block_rows == 0 {
+            return Err(Error::invalid(OP, "block_rows", block_rows, "must be at least 1"));
+        }
+        let [m, n] = self.shape();
+        let cut = RowBlocks::new(m, block_rows);
+        let flat = x.reshape(&[batch, m])?;
+        let roots = roots(m);
+        let mut sum: Option<Tensor> = None;
+        for first in (0..cut.residues).step_by(cut.residues_per_block) {
+            let residues = cut.residues_per_block.min(cut.residues - first);
+            let block = self.dense_residues(cut, first, residues, &roots)?;
+            let block = block.reshape(&[residues * cut.rows_per_residue, n])?;
+            let product = cut.rows_of(&flat, first, residues)?.matmul(&block)?;
+            sum = Some(match sum {
+                None => product,
+                Some(sum) => sum.add(&product)?,
+            });
+        }
         let mut shape = x.shape().to_vec();
         if let Some(last) = shape.last_mut() {
-            *last = m;
+            *last = n;
         }
-        out.reshape(&shape)
+        match sum {
+            Some(sum) => sum.reshape(&shape),
+            None => Tensor::zeros(x.device(), &shape, DType::F32),
+        }
+    }
+
+    /// [`coefficient_gradient`](Self::coefficient_gradient) by making blocks of the gradient in the dense matrix, `dy^T x`, and picking the stored positions of
+    /// their transforms.
+    ///
+    /// # Errors
+    /// As [`coefficient_gradient`](Self::coefficient_gradient); [`Error::InvalidArgument`] when `block_rows` is 0.
+    pub fn block_streaming_gradient(&self, x: &Tensor, dy: &Tensor, block_rows: usize) -> Result<Tensor> {
+        const OP: &str = "block_streaming_gradient";
+        let batch = self.expect_gradient(OP, x, dy)?;
+        if block_rows == 0 {
+            return Err(Error::invalid(OP, "block_rows", block_rows, "must be at least 1"));
+        }
+        let [m, n] = self.shape();
+        let cut = RowBlocks::new(m, block_rows);
+        let (q, half) = (cut.rows_per_residue, n / 2 + 1);
+        let (x, dy) = (x.reshape(&[batch, n])?, dy.reshape(&[batch, m])?);
+        let roots = roots(m);
+        let scale = (1.0 / (m as f64 * n as f64)) as f32;
+        let mut out = vec![Complex32::default(); self.count()];
+        for first in (0..cut.residues).step_by(cut.residues_per_block) {
+            let residues = cut.residues_per_block.min(cut.residues - first);
+            let dense = cut.rows_of(&dy, first, residues)?.transpose(0, 1)?.matmul(&x)?;
+            let dense = dense.reshape(&[residues, q, n])?;
+            let spectra = dense.rfft(2, None, Norm::Backward)?.fft(1, None, Norm::Backward)?;
+            let spectra = spectra.to_vec::<Complex32>()?;
+            let mut at = 0;
+            self.for_each_columns(&mut |u, columns| {
+                let (row, mirrored) = (u % q, (q - u % q) % q);
+                let out = &mut out[at..at + columns.len()];
+                at += columns.len();
+                for (residue, plane) in spectra.chunks_exact(q * half).enumerate() {
+                    let turn = roots[u * (first + residue) % m].conj() * scale;
+                    for (out, &v) in out.iter_mut().zip(columns) {
+                        let v = v as usize;
+                        let bin = if v < half {
+                            plane[row * half + v]
+                        } else {
+                            plane[mirrored * half + n - v].conj()
+                        };
+                        *out += bin * turn;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Tensor::from_slice(x.device(), &out, &[out.len()])
     }
 
     /// Rows of the residues `first..first + count`: `[count, Q, N]`.
