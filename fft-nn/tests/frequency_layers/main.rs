@@ -4,6 +4,7 @@ mod attention;
 mod complex;
 mod convolutions;
 mod every_layer;
+mod fnet;
 mod fourier;
 mod regularisation;
 mod relations;
