@@ -38,6 +38,8 @@ mod pages {
     struct Autograd;
     #[doc = include_str!("../docs/convolutions.md")]
     struct Convolutions;
+    #[doc = include_str!("../docs/layers.md")]
+    struct Layers;
     #[doc = include_str!("../docs/spectral_layers.md")]
     struct SpectralLayers;
     #[doc = include_str!("../docs/transforms.md")]
