@@ -3,6 +3,7 @@
 use fft_core::spectral::{BlockCirculantMatrix, CirculantOptions};
 use fft_core::{DType, Error, Result, Tensor};
 
+use super::expect::expect_dtype;
 use super::{Init, Layer, Scope, expect_last};
 use crate::autograd::Var;
 
@@ -107,6 +108,7 @@ impl BlockCirculantLinear {
 
 impl Layer for BlockCirculantLinear {
     fn forward(&self, x: &Var) -> Result<Var> {
+        expect_dtype(OP, &self.path, x, self.columns.dtype())?;
         expect_last(OP, &self.path, x, self.shape()[1])?;
         let y = self.columns.block_circulant(x)?;
         match &self.bias {

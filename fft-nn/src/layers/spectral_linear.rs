@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use fft_core::spectral::{Amount, HalfSpectrum, Selection, SparseOptions, SparseSpectralMatrix, ValueFormat};
 use fft_core::{Complex32, Complex64, DType, Error, Result, Tensor};
 
+use super::expect::expect_dtype;
 use super::{Init, Layer, Scope, expect_last};
 use crate::autograd::ops::spectral::SparsePositions;
 use crate::autograd::{Var, lock};
@@ -333,6 +334,7 @@ impl SpectralLinear {
 
 impl Layer for SpectralLinear {
     fn forward(&self, x: &Var) -> Result<Var> {
+        expect_dtype(OP, &self.path, x, self.coefficients.dtype().to_real())?;
         expect_last(OP, &self.path, x, self.shape[1])?;
         let prepared = self.prepared()?;
         let y = self.coefficients_of(&prepared)?.sparse_spectral(&prepared.positions, x)?;

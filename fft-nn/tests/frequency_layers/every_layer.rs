@@ -6,9 +6,10 @@ use fft_core::convolution::ConvSpec;
 use fft_core::{DType, Result};
 use fft_nn::autograd::Var;
 use fft_nn::layers::{
-    Activation, CausalFNetMixing, ComplexLinear, Conv, Dropout, FNetMixing, FrequencyAttention,
-    FrequencyLayerNorm, FrequencyRelu, FrequencyTransformerConfig, FrequencyTransformerLayer, GlobalFilter2d,
-    Layer, Linear, LongConv, Scope, SpectralConv,
+    Activation, BlockCirculantLinear, CausalFNetMixing, ComplexLinear, Conv, Dropout, FNetMixing,
+    FrequencyAttention, FrequencyLayerNorm, FrequencyRelu, FrequencyTransformerConfig,
+    FrequencyTransformerLayer, GlobalFilter2d, Init, Layer, Linear, LinearKind, LongConv, Scope,
+    SpectralConv, SpectralLinear, SpectralOptions,
 };
 
 use super::{complex, cpu, real};
@@ -53,6 +54,24 @@ fn cases() -> Vec<Case> {
             "FrequencyLayerNorm",
             |s| boxed(FrequencyLayerNorm::new(s, 4, 1e-6)),
             complex(&[2, 6, 4], 7),
+            Some(1),
+        ),
+        case(
+            "SpectralLinear",
+            |s| boxed(SpectralLinear::new(s, 4, 3, true, &SpectralOptions::density(0.6))),
+            tokens(),
+            Some(1),
+        ),
+        case(
+            "BlockCirculantLinear",
+            |s| boxed(BlockCirculantLinear::new(s, 4, 6, 2, true)),
+            tokens(),
+            Some(1),
+        ),
+        case(
+            "LinearLayer",
+            |s| boxed(LinearKind::Dense.build(s, 4, 3, Some(Init::ONES), 0.1)),
+            tokens(),
             Some(1),
         ),
         case("FrequencyAttention", |s| boxed(FrequencyAttention::circular(s, 4, 2)), tokens(), None),
@@ -170,7 +189,8 @@ fn first_values_follow_from_the_seed() {
 #[test]
 fn what_does_not_fit_is_named() {
     for case in cases() {
-        if ["Activation", "Dropout"].contains(&case.name) {
+        // These take anything, or say what the layer within says.
+        if ["Activation", "Dropout", "LinearLayer"].contains(&case.name) {
             continue;
         }
         let scope = Scope::new(&cpu(), DType::F64, 3).unwrap().at("model").at("block");
