@@ -408,3 +408,21 @@ fn linear_maps_by_spectra_are_matrix_products() {
         }
     }
 }
+
+#[test]
+fn a_long_stride_spreads_products() {
+    let device = cpu(1);
+    let x = Tensor::from_slice(&device, &[1f32, 2.0, 3.0, 4.0], &[1, 1, 2, 2]).unwrap();
+    let w = Tensor::from_slice(&device, &[5f32, 6.0, 7.0, 8.0], &[1, 1, 2, 2]).unwrap();
+    let bias = Tensor::from_slice(&device, &[-1f32], &[1]).unwrap();
+    let spec = ConvSpec::new(2).stride(&[1000, 1000]);
+    let y = x.conv_transpose2d(&w, Some(&bias), &spec, &[0, 0]).unwrap();
+    assert_eq!(y.shape(), [1, 1, 1002, 1002]);
+    let mut want = vec![-1f32; 1002 * 1002];
+    for (i, a) in [1f32, 2.0, 3.0, 4.0].into_iter().enumerate() {
+        for (k, b) in [5f32, 6.0, 7.0, 8.0].into_iter().enumerate() {
+            want[(i / 2 * 1000 + k / 2) * 1002 + i % 2 * 1000 + k % 2] += a * b;
+        }
+    }
+    assert!(y.to_vec::<f32>().unwrap() == want);
+}

@@ -192,6 +192,8 @@ fn transposed(device: &Device) -> Outcome {
         ),
         (vec![1, 2, 5], vec![2, 2, 2], one.stride(&[5]), vec![1]),
         (vec![1, 2, 5, 4], vec![2, 3, 3, 4], two.clone().stride(&[2, 1]).padding(&[1, 2]), vec![1, 0]),
+        // Most residues modulo the stride meet no tap.
+        (vec![1, 2, 3, 3], vec![2, 2, 2, 3], two.clone().stride(&[60, 45]).padding(&[7, 3]), vec![11, 44]),
         (vec![2, 3, 4, 6], vec![3, 1, 3, 3], two.stride(&[1, 3]).dilation(&[3, 1]).groups(3), vec![2, 2]),
         (
             vec![1, 2, 3, 2, 4],

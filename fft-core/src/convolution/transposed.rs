@@ -47,6 +47,20 @@ impl TransposedAxis {
         self.stride.min(self.output)
     }
 
+    /// The phases that some tap reaches, no more than there are taps however long the stride is.
+    pub(crate) fn reached(&self) -> Vec<Phase> {
+        let tap_step = self.stride / greatest_common_divisor(self.stride, self.dilation);
+        let before = self.before % self.stride;
+        (0..tap_step.min(self.taps))
+            .map(|tap| {
+                let target = multiply_mod(tap, self.dilation, self.stride);
+                if target >= before { target - before } else { target + (self.stride - before) }
+            })
+            .filter(|&first| first < self.output)
+            .map(|first| self.phase(first))
+            .collect()
+    }
+
     /// The phase of the outputs `first, first + stride, ..`.
     ///
     /// The taps `k` that reach output `o` are those with `k dilation = o + padding (mod stride)`: with `g` the greatest common divisor of
@@ -179,6 +193,11 @@ mod tests {
                             }
                         }
                     }
+                    let mut reached: Vec<usize> = axis.reached().iter().map(|phase| phase.first).collect();
+                    reached.sort_unstable();
+                    let with_taps: Vec<usize> =
+                        (0..axis.phases()).filter(|&first| axis.phase(first).taps > 0).collect();
+                    assert_eq!(reached, with_taps, "{input} {taps} {spec:?} {extra}");
                     got.iter_mut().for_each(|pairs| pairs.sort_unstable());
                     assert_eq!(got, want, "{input} {taps} {spec:?} {extra}");
                 }

@@ -67,8 +67,8 @@ impl Tensor {
     /// `(length - 1) * stride - padding + dilation * (taps - 1) + output_padding + 1` outputs, `padding` being that of both sides. It is
     /// the adjoint of [`conv`](Self::conv) with the same `spec` and weight. Dtypes as there; only zeros as padding.
     ///
-    /// The outputs of each residue modulo the stride are a convolution of stride 1 with some of the taps, computed as [`conv`](Self::conv)
-    /// computes it.
+    /// The outputs of each residue modulo the stride that taps reach are a convolution of stride 1 with some of the taps, computed as
+    /// [`conv`](Self::conv) computes it: along each axis no more of them than taps, however long the stride is.
     ///
     /// # Errors
     /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`] for a stride, dilation or number of groups of 0, groups that do not
@@ -127,13 +127,20 @@ impl Tensor {
             one(&phases)?
         } else {
             Tensor::build(x.device(), op, &shape, dtype, |dst| {
-                let counts: Dims = axes.iter().map(|axis| axis.phases()).collect();
-                for at in 0..counts.iter().product() {
+                let reached: Vec<Vec<Phase>> = axes.iter().map(|axis| axis.reached()).collect();
+                if reached.iter().zip(&axes).any(|(reached, axis)| reached.len() < axis.phases()) {
+                    only_bias(
+                        &x,
+                        bias.as_ref(),
+                        ViewMut { buffer: &mut *dst.buffer, layout: dst.layout, dtype },
+                    )?;
+                }
+                for at in 0..reached.iter().map(Vec::len).product() {
                     let mut rest = at;
                     let mut phases = Vec::with_capacity(axes.len());
-                    for (axis, count) in axes.iter().zip(&counts).rev() {
-                        phases.insert(0, axis.phase(rest % count));
-                        rest /= count;
+                    for reached in reached.iter().rev() {
+                        phases.insert(0, reached[rest % reached.len()]);
+                        rest /= reached.len();
                     }
                     let mut place = dst.layout.clone();
                     for (a, phase) in phases.iter().enumerate() {
@@ -182,7 +189,7 @@ fn phase_outputs(
         let end = phase.start + (phase.outputs + phase.taps.saturating_sub(1) * phase.dilation) as isize;
         let (from, to) = (phase.start.clamp(0, length), end.clamp(0, length));
         if phase.taps == 0 || from >= to {
-            return only_bias(op, &x, bias, &shape);
+            return Tensor::build(x.device(), op, &shape, x.dtype(), |dst| only_bias(&x, bias, dst));
         }
         spec.padding[a] = [(from - phase.start) as usize, (end - to) as usize];
         spec.dilation[a] = phase.dilation;
@@ -196,11 +203,11 @@ fn phase_outputs(
     super::convolution::Prepared { x, geometry }.by_way(&way, &taps, bias)
 }
 
-/// Outputs that no tap reaches.
-fn only_bias(op: &'static str, x: &Tensor, bias: Option<&Tensor>, shape: &[usize]) -> Result<Tensor> {
-    let Some(bias) = bias else { return Tensor::zeros(x.device(), shape, x.dtype()) };
-    let mut along = Dims::from_elem(1, shape.len());
+/// Outputs, `[batch, channels, ..]`, that no tap reaches.
+fn only_bias(x: &Tensor, bias: Option<&Tensor>, to: ViewMut<'_>) -> Result<()> {
+    let Some(bias) = bias else { return x.device().fill(0.0, 0.0, to) };
+    let mut along = Dims::from_elem(1, to.layout.shape().len());
     along[1] = bias.len();
-    let repeated = bias.reshape(&along)?.broadcast_to(shape)?;
-    Tensor::build(x.device(), op, shape, x.dtype(), |dst| x.device().copy(repeated.view(), dst))
+    let repeated = bias.reshape(&along)?.broadcast_to(to.layout.shape())?;
+    x.device().copy(repeated.view(), to)
 }
