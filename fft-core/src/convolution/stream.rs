@@ -1,10 +1,13 @@
 //! The long convolution one position at a time.
 //!
-//! An output needs all inputs before it, so a stream that summed taps would spend `taps` operations on each. Here inputs act on
-//! later outputs in blocks that double (Fischer and Stockmeyer 1974; van der Hoeven's relaxed multiplication, 2002): after position `t`, with
-//! `U` the largest power of two that divides `t + 1`, the last `U` inputs are convolved with taps `1..2U` into the next `U` outputs. Every
-//! pair of input and output meets in exactly one block. A block costs one transform of `2U` points each way, so a position costs
-//! `O(log^2 taps)` on average; the one that ends a block of all taps costs `O(taps log taps)`.
+//! An output needs all inputs before it, so a stream that summed taps would spend `taps` operations on each. Here positions fall into blocks of
+//! [`BASE`]. An output is the plain sum over the inputs of its own block; on those of later blocks inputs act in blocks that double
+//! (Fischer and Stockmeyer 1974; van der Hoeven's relaxed multiplication, 2002): after position `t`, with `U` the largest power of two that
+//! divides `t + 1`, if that is a block or more, the last `U` inputs are convolved with taps `1..2U` into the next `U` outputs. Every pair of
+//! input and output meets exactly once. A block costs one transform of `2U` points each way, so a position costs `O(log^2 taps)` on
+//! average; the one that ends a block of all taps costs `O(taps log taps)`.
+//!
+//! Positions come before channels, so that sums and transforms go along vectors of channels.
 
 use std::sync::Arc;
 
@@ -15,80 +18,76 @@ const OP: &str = "long_conv_stream";
 
 /// Pieces shorter than the ring by this factor are fed position by position.
 const STEPS: usize = 64;
-/// Blocks up to this length are a product with a matrix of taps: less work than transforms.
-const DIRECT: usize = 16;
+/// Positions of a block whose inputs are summed tap by tap: few tensor operations for each position, and as few transforms.
+const BASE: usize = 64;
+
+/// Positions of a ring for a kernel of this many taps.
+fn ring(taps: usize) -> usize {
+    taps.next_power_of_two().max(BASE)
+}
 
 /// The taps in the forms that blocks need, shared by the streams of a kernel.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    /// `k[0] + D`, `[1, channels or 1]`.
-    first: Tensor,
-    /// For `U = 1, 2, 4, ..` up to the ring's length.
-    of_length: Vec<Block>,
-}
-
-#[derive(Debug)]
-enum Block {
-    /// `[channels or 1, U, U]`: from input `j` to output `i` tap `U + i - j`.
-    Matrix(Tensor),
-    /// `[channels or 1, U + 1]`: the half spectrum of taps `0..2U`.
-    Spectrum(Tensor),
+    /// The first taps that there are, at most [`BASE`], last to first, `D` added to the first one: `[.., channels or 1]`.
+    near: Tensor,
+    /// For `U = BASE, 2 BASE, ..` up to the ring's length the half spectrum of taps `0..2U`: `[U + 1, channels or 1]`.
+    far: Vec<Tensor>,
 }
 
 impl Blocks {
     pub(super) fn new(kernel: &Tensor, skip: Option<&Tensor>) -> Result<Self> {
         let (channels, taps) = (kernel.shape()[0], kernel.shape()[1]);
-        let ring = taps.next_power_of_two();
+        let ring = ring(taps);
         let zeros = Tensor::zeros(kernel.device(), &[channels, 2 * ring - taps], kernel.dtype())?;
-        let padded = Tensor::cat(&[kernel.clone(), zeros], 1)?;
-        let mut first = padded.narrow(1, 0, 1)?.transpose(0, 1)?;
+        let padded = Tensor::cat(&[kernel.clone(), zeros], 1)?.transpose(0, 1)?.contiguous()?;
+        let mut first = padded.narrow(0, 0, 1)?;
         if let Some(skip) = skip {
             first = first.add(&skip.unsqueeze(0)?)?;
         }
-        let block = |length: usize| -> Result<Block> {
-            if length > DIRECT {
-                let taps = padded.narrow(1, 0, 2 * length)?;
-                return Ok(Block::Spectrum(taps.rfft(1, None, Norm::Backward)?));
-            }
-            let column = |j: usize| padded.narrow(1, length - j, length)?.unsqueeze(1);
-            Ok(Block::Matrix(Tensor::cat(&(0..length).map(column).collect::<Result<Vec<_>>>()?, 1)?))
+        let few = taps.min(BASE);
+        let near = if few == 1 {
+            first.contiguous()?
+        } else {
+            let others = padded.narrow(0, 1, few - 1)?.step(0, -1)?;
+            Tensor::cat(&[others.broadcast_to(&[few - 1, first.shape()[1]])?, first], 0)?
         };
-        let of_length = (0..=ring.ilog2()).map(|q| block(1 << q)).collect::<Result<_>>()?;
-        Ok(Self { first: first.contiguous()?, of_length })
+        let lengths = std::iter::successors(Some(BASE), |length| Some(2 * length));
+        let far = lengths
+            .take_while(|&length| length <= ring)
+            .map(|length| padded.narrow(0, 0, 2 * length)?.rfft(0, None, Norm::Backward))
+            .collect::<Result<_>>()?;
+        Ok(Self { near, far })
     }
 
-    /// What `x`, `[batch, channels, U]`, adds to the next `U` outputs.
+    /// The output of the last of `x`, `[batch, positions, channels]`, as far as these act on it: `[batch, channels]`.
+    fn sum(&self, x: &Tensor) -> Result<Tensor> {
+        let taps = self.near.shape()[0];
+        let count = x.shape()[1].min(taps);
+        let near = self.near.narrow(0, taps - count, count)?;
+        x.narrow(1, x.shape()[1] - count, count)?.mul(&near)?.sum(1)
+    }
+
+    /// What `x`, `[batch, U, channels]`, adds to the next `U` outputs.
     fn act(&self, x: &Tensor) -> Result<Tensor> {
-        let length = x.shape()[2];
-        match &self.of_length[length.ilog2() as usize] {
-            Block::Matrix(taps) if length == 1 => x.mul(&taps.squeeze(1)?),
-            Block::Matrix(taps) => {
-                // For each channel [batch, U] x [U, U].
-                let (batch, channels) = (x.shape()[0], x.shape()[1]);
-                let taps = taps.broadcast_to(&[channels, length, length])?;
-                let y = x.permute(&[1, 0, 2])?.matmul(&taps)?;
-                debug_assert_eq!(y.shape(), [channels, batch, length]);
-                y.permute(&[1, 0, 2])
-            }
-            Block::Spectrum(spectrum) => {
-                let x = x.rfft(2, Some(2 * length), Norm::Backward)?.mul(spectrum)?;
-                x.irfft(2, Some(2 * length), Norm::Backward)?.narrow(2, length, length)
-            }
-        }
+        let length = x.shape()[1];
+        let spectrum = &self.far[(length / BASE).ilog2() as usize];
+        let x = x.rfft(1, Some(2 * length), Norm::Backward)?.mul(spectrum)?;
+        x.irfft(1, Some(2 * length), Norm::Backward)?.narrow(1, length, length)
     }
 }
 
 /// A long convolution that is fed position by position, or several at a time; see [`LongConvolution::stream`].
 ///
 /// The outputs are those of [`LongConvolution::apply`] on all positions fed so far, to rounding, however many there are: a stream has no
-/// last position. Its memory is two rings of as many numbers as the kernel has taps (rounded up to a power of two) for each
+/// last position. Its memory is two rings of as many numbers as the kernel has taps (rounded up to a power of two, at least 64) for each
 /// sequence and channel; the kernel's blocks take about four such rings a channel, once for all its streams.
 #[derive(Debug)]
 pub struct LongConvStream {
     kernel: Tensor,
     skip: Option<Tensor>,
     blocks: Arc<Blocks>,
-    /// The last inputs, `[batch, channels, ring]`; the next one goes to position `at`.
+    /// The last inputs, `[batch, ring, channels]`; the next one goes to position `at`.
     inputs: Tensor,
     /// What is known of the next outputs; the next one is at position `at`.
     outputs: Tensor,
@@ -107,7 +106,7 @@ impl LongConvStream {
         if channels == 0 || (own != 1 && own != channels) {
             return Err(Error::invalid(OP, "channels", channels, format!("the kernel has {own}")));
         }
-        let rings = [batch, channels, kernel.shape()[1].next_power_of_two()];
+        let rings = [batch, ring(kernel.shape()[1]), channels];
         let zeros = || Tensor::zeros(kernel.device(), &rings, kernel.dtype());
         Ok(Self {
             blocks: convolution.blocks()?,
@@ -154,32 +153,33 @@ impl LongConvStream {
         before: Option<&Tensor>,
         after: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let shape = &self.inputs.shape()[..2];
+        let &[batch, ring, channels] = self.inputs.shape() else {
+            return Err(Error::shapes(OP, self.inputs.shape(), u.shape(), "a ring has three axes"));
+        };
         for x in [Some(u), before, after].into_iter().flatten() {
             self.check(x)?;
-            if x.shape() != shape {
-                return Err(Error::shapes(OP, x.shape(), shape, "a position is [batch, channels]"));
+            if x.shape() != [batch, channels] {
+                let expected = [batch, channels];
+                return Err(Error::shapes(OP, x.shape(), &expected, "a position is [batch, channels]"));
             }
         }
         let z = before.map_or_else(|| Ok(u.clone()), |gate| u.mul(gate))?;
-        let y = z.mul(&self.blocks.first)?.add(&self.outputs.narrow(2, self.at, 1)?.squeeze(2)?)?;
+        // No view of the rings is left, so that they are written in place. What this overwrites acts on no output any more, so a failure from
+        // here on leaves the stream as it was.
+        self.inputs.assign(1, self.at, &z.unsqueeze(1)?)?;
+        let inside = self.at % BASE + 1;
+        let near = self.blocks.sum(&self.inputs.narrow(1, self.at + 1 - inside, inside)?)?;
+        let y = near.add(&self.outputs.narrow(1, self.at, 1)?.squeeze(1)?)?;
         let y = after.map_or_else(|| Ok(y.clone()), |gate| y.mul(gate))?;
-        let ring = self.inputs.shape()[2];
-        let z = z.unsqueeze(2)?;
-        let length = 1usize << (self.at + 1).trailing_zeros();
         let next = (self.at + 1) % ring;
-        // The block before this position, and this position, which the ring does not hold yet.
-        let block = match length {
-            1 => z.clone(),
-            _ => Tensor::cat(&[self.inputs.narrow(2, self.at + 1 - length, length - 1)?, z.clone()], 2)?,
-        };
-        let mut sums = self.blocks.act(&block)?;
-        if length < ring {
-            sums = sums.add(&self.outputs.narrow(2, next, length)?)?;
+        if inside == BASE {
+            let length = 1usize << (self.at + 1).trailing_zeros();
+            let mut sums = self.blocks.act(&self.inputs.narrow(1, self.at + 1 - length, length)?)?;
+            if length < ring {
+                sums = sums.add(&self.outputs.narrow(1, next, length)?)?;
+            }
+            self.outputs.assign(1, next, &sums)?;
         }
-        // From here on nothing fails: no view of the rings is left, so that they are written in place.
-        self.inputs.assign(2, self.at, &z)?;
-        self.outputs.assign(2, next, &sums)?;
         (self.at, self.seen) = (next, self.seen + 1);
         Ok(y)
     }
@@ -202,42 +202,40 @@ impl LongConvStream {
         before: Option<&Tensor>,
         after: Option<&Tensor>,
     ) -> Result<Tensor> {
+        let (batch, ring, channels) =
+            (self.inputs.shape()[0], self.inputs.shape()[1], self.inputs.shape()[2]);
         for x in [Some(u), before, after].into_iter().flatten() {
             self.check(x)?;
-            if x.rank() != 3 || x.shape()[..2] != self.inputs.shape()[..2] || x.shape() != u.shape() {
-                let expected = self.inputs.shape();
-                return Err(Error::shapes(
-                    OP,
-                    x.shape(),
-                    expected,
-                    "positions are [batch, channels, length]",
-                ));
+            if x.rank() != 3 || x.shape()[..2] != [batch, channels] || x.shape() != u.shape() {
+                let expected = [batch, channels, u.shape().last().copied().unwrap_or(0)];
+                let reason = "positions are [batch, channels, length]";
+                return Err(Error::shapes(OP, x.shape(), &expected, reason));
             }
         }
         let length = u.shape()[2];
         if length == 0 {
             return Ok(u.clone());
         }
-        if length * STEPS <= self.inputs.shape()[2] {
+        if length * STEPS <= ring {
             return self.extend_by_steps(u, before, after);
         }
         let z = before.map_or_else(|| Ok(u.clone()), |gate| u.mul(gate))?;
-        let (ring, taps) = (self.inputs.shape()[2], self.kernel.shape()[1]);
+        let taps = self.kernel.shape()[1];
         let terms = LongConvTerms { skip: self.skip.as_ref(), ..Default::default() };
-        let past = Tensor::cat(
-            &[self.inputs.narrow(2, self.at, ring - self.at)?, self.inputs.narrow(2, 0, self.at)?, z.clone()],
-            2,
-        )?;
+        let (recent, older) =
+            (self.inputs.narrow(1, 0, self.at)?, self.inputs.narrow(1, self.at, ring - self.at)?);
+        let past = Tensor::cat(&[older.transpose(1, 2)?, recent.transpose(1, 2)?, z.clone()], 2)?;
         // Inputs that are more than all taps ago act no more; of a fresh stream there are none.
-        let reach = if self.seen == 0 { 0 } else { (taps - 1).min(ring) };
+        let reach = if self.seen == 0 { 0 } else { taps - 1 };
         let acting = past.narrow(2, ring - reach, reach + length)?;
         let y = acting.long_conv(&self.kernel, terms)?.narrow(2, reach, length)?;
         let y = after.map_or_else(|| y.contiguous(), |gate| y.mul(gate))?;
-        let inputs = past.narrow(2, length, ring)?.contiguous()?;
-        let mut silent = Tensor::zeros(u.device(), &[u.shape()[0], u.shape()[1], 2 * ring], u.dtype())?;
+        let inputs = past.narrow(2, length, ring)?;
+        let mut silent = Tensor::zeros(u.device(), &[batch, channels, 2 * ring], u.dtype())?;
         silent.assign(2, 0, &inputs)?;
-        let outputs =
-            silent.long_conv(&self.kernel, LongConvTerms::default())?.narrow(2, ring, ring)?.contiguous()?;
+        let outputs = silent.long_conv(&self.kernel, LongConvTerms::default())?.narrow(2, ring, ring)?;
+        let turned = |ring: &Tensor| ring.transpose(1, 2)?.contiguous();
+        let (inputs, outputs) = (turned(&inputs)?, turned(&outputs)?);
         (self.inputs, self.outputs, self.at, self.seen) = (inputs, outputs, 0, self.seen + length as u64);
         Ok(y)
     }
