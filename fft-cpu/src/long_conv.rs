@@ -103,7 +103,8 @@ fn run<T: Precision>(
         let offset = dst.layout.offset();
         let out = SharedMut::new(&mut elements_mut::<T>(OP, &mut dst)?[offset..]);
         let team = context.threads.team(channels * parts, channels * units * plan.points);
-        let sizes = [plan.points / 2, plan.points / 2 + 1, work.circular.scratch_len()];
+        let bins = if spectrum.is_some() { 0 } else { plan.points / 2 + 1 };
+        let sizes = [plan.points / 2, bins, work.circular.scratch_len()];
         // Parts of different workers start at different cache lines.
         let each = sizes.iter().sum::<usize>().next_multiple_of(16);
         let mut block = context.pool.scratch(team.workers() * each * size_of::<Complex<T>>())?;
@@ -156,7 +157,8 @@ impl<T: Precision> Work<'_, T> {
         let row = if self.shared { 0 } else { channel };
         debug_assert!(channel < self.channels);
         if let Some(spectra) = self.spectra {
-            return &spectra[row * bins.len()..(row + 1) * bins.len()];
+            let count = self.plan.points / 2 + 1;
+            return &spectra[row * count..][..count];
         }
         let (taps, rest) = line.split_at_mut(self.plan.taps);
         taps.copy_from_slice(&self.kernel[row * self.taps..][..self.plan.taps]);

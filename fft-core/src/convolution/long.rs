@@ -33,7 +33,7 @@ impl LongConvPlan {
         let mut best = (f64::INFINITY, 2);
         let mut two = 2;
         loop {
-            for odd in [1, 3, 5, 9, 15] {
+            for odd in [1, 3, 5, 9, 15, 25, 27, 45] {
                 let points = two * odd;
                 if points > taps && cost(points) < best.0 {
                     best = (cost(points), points);
