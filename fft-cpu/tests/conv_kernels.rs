@@ -35,6 +35,9 @@ fn problems() -> Vec<Problem> {
         (vec![1, 1, 100_000], vec![2, 1, 65], 1, vec![8192]),
         (vec![1, 1, 100_000], vec![1, 1, 65], 1, vec![8192]),
         (vec![3, 12, 5000], vec![18, 4, 33], 3, vec![256]),
+        // Spectra of inputs that all threads share: one tile of many channels, and more tiles than are transformed at once.
+        (vec![1, 70, 64, 64], vec![9, 70, 9, 9], 1, vec![72, 72]),
+        (vec![7, 40, 40, 90], vec![3, 40, 9, 9], 1, vec![48, 100]),
         (vec![1, 40, 900], vec![40, 1, 33], 40, vec![256]),
         (vec![1, 4, 20, 21, 22], vec![6, 4, 3, 3, 3], 1, vec![8, 8, 8]),
     ]
