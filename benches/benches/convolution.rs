@@ -1,5 +1,8 @@
 //! Convolutions: the ways that we have, beside a product with the windows as the columns of a matrix, and the floor that the machine sets.
 //!
+//! "Planned" is the planner's choice with the kernel's spectrum from before, as a prepared `Conv` has it; "called" is `Tensor::conv`, which chooses
+//! and transforms the kernel with each call.
+//!
 //! `cargo bench -p fft-benches --bench convolution -- --tables` prints medians and least times alone; `benches/peers/convolution.py` times
 //! torch on the same sizes and prints the same rows.
 
@@ -43,10 +46,13 @@ const SIZES: &[Size] = &[
 ];
 
 impl Size {
-    fn geometry(&self) -> Result<ConvGeometry> {
+    fn spec(&self) -> ConvSpec {
         let padding: Vec<[usize; 2]> = self.w[2..].iter().map(|k| [(k - 1) / 2, k / 2]).collect();
-        let spec = ConvSpec::new(padding.len()).padding_sides(&padding).groups(self.groups);
-        ConvGeometry::new("conv", self.x, self.w, &spec)
+        ConvSpec::new(padding.len()).padding_sides(&padding).groups(self.groups)
+    }
+
+    fn geometry(&self) -> Result<ConvGeometry> {
+        ConvGeometry::new("conv", self.x, self.w, &self.spec())
     }
 
     fn operands(&self, device: &Device) -> Result<(Tensor, Tensor)> {
@@ -74,9 +80,9 @@ fn tables() -> Result<()> {
     for threads in [1, 2] {
         let device = fft_cpu::device(CpuOptions { threads: Some(threads), memory_limit: None })?;
         println!(
-            "\n| {threads} thread(s) | M products | MB | floor | direct | G products/s | by tiles | columns |"
+            "\n| {threads} thread(s) | M products | MB | floor | direct | G products/s | by tiles | columns | planned | called |"
         );
-        println!("|---|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|---|");
         device.scope(&mut || {
             for size in SIZES {
                 match row(&device, size, threads) {
@@ -111,6 +117,7 @@ fn times(contestants: &mut [Contestant<'_>], time: Duration) -> Vec<[f64; 2]> {
 }
 
 fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
+    let spec = size.spec();
     let g = size.geometry()?;
     let (x, w) = size.operands(device)?;
     let outputs: usize = g.output_shape().iter().product();
@@ -136,15 +143,17 @@ fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
     if columns {
         contestants.push(Contestant::new("columns", || compose::conv_direct(&x, &w, None, &g)));
     }
+    contestants.push(Contestant::new("called", || x.conv(&w, None, &spec)));
     let mut times = times(&mut contestants, Duration::from_millis(300)).into_iter();
     let direct = times.next().unwrap_or([f64::NAN; 2]);
     let tiles = spectrum.as_ref().and_then(|_| times.next());
     let chosen = times.next();
-    let columns = times.next();
+    let columns = columns.then(|| times.next()).flatten();
+    let called = times.next();
     let show =
         |t: Option<[f64; 2]>| t.map_or_else(|| "-".to_owned(), |[t, least]| format!("{t:.3} ({least:.3})"));
     Ok(format!(
-        "| {} | {:.1} | {:.1} | {:.3} | {} | {:.1} | {} | {} | {} {} |",
+        "| {} | {:.1} | {:.1} | {:.3} | {} | {:.1} | {} | {} | {} {} | {} |",
         size.name(),
         products / 1e6,
         bytes / 1e6,
@@ -157,7 +166,8 @@ fn row(device: &Device, size: &Size, threads: usize) -> Result<String> {
             ConvWay::Direct => "direct".to_owned(),
             ConvWay::Fft { tile } => format!("tiles of {tile:?}"),
         },
-        show(chosen)
+        show(chosen),
+        show(called)
     ))
 }
 
