@@ -46,4 +46,6 @@ mod pages {
     struct Transforms;
     #[doc = include_str!("../docs/long_convolution.md")]
     struct LongConvolution;
+    #[doc = include_str!("../docs/training.md")]
+    struct Training;
 }

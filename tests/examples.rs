@@ -6,14 +6,36 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+#[path = "../examples/basic_usage.rs"]
+mod basic_usage;
 #[path = "../examples/image_filter.rs"]
 mod image_filter;
 #[path = "../examples/long_range.rs"]
 mod long_range;
+#[path = "../examples/neural_network.rs"]
+mod neural_network;
 #[path = "../examples/operator_learning.rs"]
 mod operator_learning;
 #[path = "../examples/phase_relations.rs"]
 mod phase_relations;
+
+#[test]
+fn basic_usage_shows_what_it_says() {
+    let found = basic_usage::run(&basic_usage::Options::parse_from(["basic_usage"])).unwrap();
+    let errors = [found.round_trip, found.convolution, found.spectral_product, found.gradient];
+    assert!(errors.iter().all(|&e| e < 1e-5), "{found:?}");
+}
+
+#[test]
+fn neural_network_learns_with_compressed_weights() {
+    let options = neural_network::Options::parse_from(["neural_network", "--steps", "120"]);
+    let [dense, spectral, circulant] = <[_; 3]>::try_from(neural_network::run(&options).unwrap()).unwrap();
+    for compressed in [spectral, circulant] {
+        // A chance of 1 in 8.
+        assert!(compressed.accuracy > 0.6, "{compressed:?}");
+        assert!(compressed.parameters * 5 < dense.parameters, "{compressed:?}");
+    }
+}
 
 #[test]
 fn operator_learning_improves_on_the_identity_at_both_resolutions() {

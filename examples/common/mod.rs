@@ -1,11 +1,9 @@
 //! What the examples that train share.
 
-use std::f64::consts::PI;
-
 use fft_tensor::nn::autograd::Var;
 use fft_tensor::nn::layers::Scope;
-use fft_tensor::optimise::AdamWStep;
-use fft_tensor::{CpuOptions, DType, Device, OpenDevice, Result, Tensor};
+use fft_tensor::nn::optim::{AdamW, AdamWOptions, Decay, Optimiser, Schedule};
+use fft_tensor::{CpuOptions, DType, Device, OpenDevice, Result};
 
 /// The outermost scope of a model in single precision on the processor.
 pub(crate) fn model(seed: u64) -> Result<Scope> {
@@ -19,25 +17,16 @@ pub(crate) fn train(
     steps: usize,
     mut loss: impl FnMut(usize) -> Result<Var>,
 ) -> Result<()> {
-    // Each parameter with the running means of its gradient and of its square.
-    let mut slots = Vec::new();
-    for parameter in scope.parameters().iter().filter(|p| p.is_trained()) {
-        let value = parameter.var().value();
-        let zeros = || Tensor::zeros(value.device(), value.shape(), value.dtype());
-        slots.push((parameter.var().clone(), zeros()?, zeros()?));
-    }
+    let options = AdamWOptions { rate, weight_decay: 0.0, ..AdamWOptions::default() };
+    let mut optimiser = AdamW::new(&scope.parameters(), options)?;
+    let schedule = Schedule::new(Decay::Cosine, 0, steps.max(1) as u64, 0.01)?;
     scope.mode().train();
     for step in 0..steps {
         let loss = loss(step)?;
         loss.backward()?;
-        let way = step as f64 / steps as f64;
-        let rate = rate * (0.01 + 0.99 * 0.5 * (1.0 + (PI * way).cos()));
-        let change = AdamWStep { rate, weight_decay: 0.0, step: step as u64 + 1, ..AdamWStep::default() };
-        for (parameter, mean, square) in &mut slots {
-            let Some(grad) = parameter.grad() else { continue };
-            parameter.update(|value| value.adamw_step(&grad, mean, square, &change))?;
-            parameter.set_grad(None);
-        }
+        optimiser.set_rate_factor(schedule.factor(step as u64));
+        optimiser.step()?;
+        optimiser.zero_grad();
         if step % steps.div_ceil(10) == 0 || step + 1 == steps {
             println!("  step {:>5} of {steps}: loss {:.4}", step + 1, loss.value().to_scalar::<f32>()?);
         }

@@ -23,6 +23,8 @@ pub struct KvCache {
     len: usize,
     capacity: usize,
     layers: Vec<Option<(Tensor, Tensor)>>,
+    /// The tokens of each sequence, for models that keep neither keys nor values.
+    history: Vec<Vec<u32>>,
 }
 
 /// Capacity of the first buffers.
@@ -34,7 +36,7 @@ impl KvCache {
             return Err(Error::invalid("KvCache::new", "batch", 0, "must be at least 1"));
         }
         let layers = vec![None; shape.layers];
-        Ok(Self { device: device.clone(), shape, len: 0, capacity: 0, layers })
+        Ok(Self { device: device.clone(), shape, len: 0, capacity: 0, layers, history: Vec::new() })
     }
 
     /// Number of sequences.
@@ -64,12 +66,23 @@ impl KvCache {
 
     /// Forgets all tokens; the buffers stay.
     pub fn clear(&mut self) {
-        self.len = 0;
+        self.truncate(0);
     }
 
     /// Forgets the tokens from `len` on; without effect when there are fewer.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+        self.history.iter_mut().for_each(|ids| ids.truncate(len));
+    }
+
+    /// The tokens of each sequence, where they were [remembered](Self::remember).
+    pub(crate) fn history(&self) -> &[Vec<u32>] {
+        &self.history
+    }
+
+    /// Remembers all tokens of each sequence.
+    pub(crate) fn remember<'a>(&mut self, sequences: impl Iterator<Item = &'a [u32]>) {
+        self.history = sequences.map(<[u32]>::to_vec).collect();
     }
 
     pub(crate) fn shape(&self) -> CacheShape {

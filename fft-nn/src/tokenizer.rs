@@ -59,6 +59,11 @@ impl Tokenizer {
         self.inner.get_vocab(true).into_values().max()
     }
 
+    /// The id of a token by its text.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     /// Checks that a model with `vocab_size` tokens knows every id.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod generate;
 mod inspect;
 mod llamaize;
 mod output;
+mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ Examples:
   fft-tensor demo                                       convert, compare and run the model that comes with the program
   fft-tensor llamaize MODEL --out SMALL --bits 4        convert a Hugging Face directory to rotated 4-bit weights
   fft-tensor compare MODEL SMALL --text sample.txt      what the conversion cost: KL divergence, perplexity
+  fft-tensor train --text book.txt --out MINE           train a small model on a text
   fft-tensor generate SMALL --prompt \"In the beginning\" run it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.";
@@ -81,6 +83,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Run token ids through a model and save its outputs.
     Forward(forward::ForwardArgs),
+    /// Train a language model on a text.
+    Train(Box<train::TrainArgs>),
     /// Turn a converted model back into a plain Hugging Face directory.
     Export(export::ExportArgs),
 }
@@ -161,6 +165,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Generate(args) => generate::run(args, &mut out),
         Command::Compare(args) => compare::run(args, &mut out),
         Command::Forward(args) => forward::run(args, &mut out),
+        Command::Train(args) => train::run(args, &mut out),
         Command::Export(args) => export::run(args, &mut out),
     };
     match outcome.and_then(|()| out.flush()) {

@@ -19,33 +19,40 @@
 //! ```
 
 mod activation;
+mod attention;
 mod circulant_linear;
 mod complex;
 mod complex_embedding;
 mod conv;
 mod dropout;
+mod embedding;
 mod expect;
 mod fourier_mixing;
 mod frequency_attention;
 mod frequency_transformer;
 mod global_filter;
 mod kind;
+mod kind_name;
 mod linear;
 mod long_conv;
 mod long_kernel;
 mod mode;
+mod norms;
 mod parameter;
 mod relations;
 mod scope;
 mod spectral_conv;
 mod spectral_linear;
+mod transformer;
 
 pub use activation::Activation;
+pub use attention::{AttentionOptions, MultiHeadAttention};
 pub use circulant_linear::BlockCirculantLinear;
 pub use complex::{ComplexLinear, FrequencyLayerNorm, FrequencyRelu, frequency_layernorm, frequency_relu};
 pub use complex_embedding::ComplexEmbedding;
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub(crate) use expect::expect_last;
 pub use fourier_mixing::{CausalFNetMixing, FNetMixing};
 pub use frequency_attention::FrequencyAttention;
@@ -56,11 +63,13 @@ pub use linear::Linear;
 pub use long_conv::LongConv;
 pub use long_kernel::ImplicitKernel;
 pub use mode::Mode;
+pub use norms::{LayerNorm, RmsNorm};
 pub use parameter::{Init, Parameter};
 pub use relations::{DistMult, Rotate};
 pub use scope::Scope;
 pub use spectral_conv::{SpectralConv, SpectralConv1d, SpectralConv2d, SpectralConv3d};
 pub use spectral_linear::{Learn, Positions, SpectralLinear, SpectralOptions};
+pub use transformer::{SwiGlu, TransformerBlock};
 
 use std::fmt::Debug;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Architectures that can be loaded, by the names in `config.json`.
-pub(crate) const ARCHITECTURES: [&str; 1] = ["LlamaForCausalLM"];
+pub(crate) const ARCHITECTURES: [&str; 2] = ["LlamaForCausalLM", super::language::ARCHITECTURE];
 const ROPE_TYPES: [&str; 3] = ["default", "linear", "llama3"];
 
 /// How rotary frequencies are changed for longer contexts.

@@ -8,6 +8,7 @@ use fft_core::{DType, Device, Error, Result, Tensor};
 
 use super::CausalLm;
 use super::config::ModelConfig;
+use super::language::{ARCHITECTURE, TrainedModel};
 use super::llama::{Attention, Block, Embedding, FeedForward, Llama, Weights};
 use crate::checkpoint::Checkpoint;
 use crate::codec::{self, QuantizationConfig};
@@ -50,6 +51,10 @@ pub fn load_causal_lm(dir: impl AsRef<Path>, device: &Device, options: &LoadOpti
     let dir = dir.as_ref();
     if let Some(dtype) = options.dtype.filter(|d| !matches!(d, DType::F32 | DType::F16 | DType::BF16)) {
         return Err(Error::invalid("load_causal_lm", "dtype", dtype, "must be F32, F16 or BF16"));
+    }
+    let config = ModelConfig::read(dir.join("config.json"))?;
+    if config.architecture == ARCHITECTURE {
+        return TrainedModel::load(dir, config, device);
     }
     let files = Files::open(dir)?;
     let loader = Loader { files: &files, device, options };
@@ -96,6 +101,11 @@ impl Files {
     fn open(dir: &Path) -> Result<Self> {
         let config_path = dir.join("config.json");
         let config = ModelConfig::read(&config_path)?;
+        if config.architecture == ARCHITECTURE {
+            let reason =
+                format!("models of architecture {ARCHITECTURE} are used as they were trained, not converted");
+            return Err(Error::format(config_path, reason));
+        }
         let coded = QuantizationConfig::read(&config_path)?.unwrap_or_default();
         Ok(Self { checkpoint: Checkpoint::open(dir)?, config, config_path, coded })
     }

@@ -1,10 +1,12 @@
 //! Language models read from Hugging Face directories.
 
 mod config;
+mod language;
 mod llama;
 mod load;
 
 pub use config::{ModelConfig, RopeScaling};
+pub use language::{LanguageConfig, LanguageModel, MixerKind, TrainedModel};
 pub use llama::Llama;
 pub use load::{LoadOptions, LoadReport, LoadedModel, check_causal_lm, check_finite_weights, load_causal_lm};
 

@@ -6,10 +6,11 @@ use fft_core::convolution::ConvSpec;
 use fft_core::{DType, Result};
 use fft_nn::autograd::Var;
 use fft_nn::layers::{
-    Activation, BlockCirculantLinear, CausalFNetMixing, ComplexLinear, Conv, Dropout, FNetMixing,
-    FrequencyAttention, FrequencyLayerNorm, FrequencyRelu, FrequencyTransformerConfig,
-    FrequencyTransformerLayer, GlobalFilter2d, Init, Layer, Linear, LinearKind, LongConv, Scope,
-    SpectralConv, SpectralLinear, SpectralOptions,
+    Activation, AttentionOptions, BlockCirculantLinear, CausalFNetMixing, ComplexLinear, Conv, Dropout,
+    FNetMixing, FrequencyAttention, FrequencyLayerNorm, FrequencyRelu, FrequencyTransformerConfig,
+    FrequencyTransformerLayer, GlobalFilter2d, Init, Layer, LayerNorm, Linear, LinearKind, LongConv,
+    MultiHeadAttention, RmsNorm, Scope, SpectralConv, SpectralLinear, SpectralOptions, SwiGlu,
+    TransformerBlock,
 };
 
 use super::{complex, cpu, real};
@@ -74,6 +75,24 @@ fn cases() -> Vec<Case> {
             tokens(),
             Some(1),
         ),
+        case("RmsNorm", |s| boxed(RmsNorm::new(s, 4, 1e-6)), tokens(), Some(1)),
+        case("LayerNorm", |s| boxed(LayerNorm::new(s, 4, 1e-6)), tokens(), Some(1)),
+        case("MultiHeadAttention", |s| boxed(MultiHeadAttention::new(s, ATTENTION)), tokens(), Some(1)),
+        case(
+            "SwiGlu",
+            |s| boxed(SwiGlu::new(s, 4, 6, LinearKind::BlockCirculant { block: 2 }, 0.5)),
+            tokens(),
+            Some(1),
+        ),
+        case(
+            "TransformerBlock",
+            |s| {
+                let mixer = LongConv::explicit(&s.at("mixer"), 4, 6)?;
+                boxed(TransformerBlock::new(s, mixer, [4, 6], LinearKind::Dense, 0.5, 1e-6))
+            },
+            tokens(),
+            Some(1),
+        ),
         case("FrequencyAttention", |s| boxed(FrequencyAttention::circular(s, 4, 2)), tokens(), None),
         case("FrequencyAttention", |s| boxed(FrequencyAttention::causal(s, 4, 2, 5)), tokens(), Some(1)),
         case(
@@ -84,6 +103,18 @@ fn cases() -> Vec<Case> {
         ),
     ]
 }
+
+const ATTENTION: AttentionOptions = AttentionOptions {
+    features: 4,
+    heads: 4,
+    kv_heads: 2,
+    head_dim: 2,
+    causal: true,
+    rope: Some((10.0, 16)),
+    bias: true,
+    linear: LinearKind::Dense,
+    std: 0.5,
+};
 
 const TRANSFORMER: FrequencyTransformerConfig =
     FrequencyTransformerConfig { width: 4, heads: 2, hidden: 5, dropout: 0.1 };
@@ -179,7 +210,7 @@ fn first_values_follow_from_the_seed() {
     for case in cases() {
         let values = draw(&case, 1);
         assert_eq!(values, draw(&case, 1), "{}", case.name);
-        let norms = ["FrequencyLayerNorm", "FrequencyRelu"];
+        let norms = ["FrequencyLayerNorm", "FrequencyRelu", "RmsNorm", "LayerNorm"];
         if !values.is_empty() && !norms.contains(&case.name) {
             assert_ne!(values, draw(&case, 2), "{}", case.name);
         }
@@ -190,7 +221,7 @@ fn first_values_follow_from_the_seed() {
 fn what_does_not_fit_is_named() {
     for case in cases() {
         // These take anything, or say what the layer within says.
-        if ["Activation", "Dropout", "LinearLayer"].contains(&case.name) {
+        if ["Activation", "Dropout", "LinearLayer", "SwiGlu", "TransformerBlock"].contains(&case.name) {
             continue;
         }
         let scope = Scope::new(&cpu(), DType::F64, 3).unwrap().at("model").at("block");

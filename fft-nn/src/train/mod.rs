@@ -1,0 +1,12 @@
+//! Training language models.
+
+mod data;
+mod parameters_file;
+mod tokenizer;
+mod trainer;
+
+pub use data::TokenText;
+pub use parameters_file::{Differences, differences, read_parameters, write_parameters};
+pub use tokenizer::{BYTES, train_tokenizer};
+pub(crate) use trainer::write_by_rename;
+pub use trainer::{StepReport, TrainOptions, Trainer};

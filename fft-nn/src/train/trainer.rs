@@ -1,0 +1,321 @@
+//! The loop of a training, a step at a time.
+
+use std::path::{Path, PathBuf};
+
+use fft_core::{Error, Result, Tensor};
+
+use super::TokenText;
+use super::parameters_file::{differences, from_stored, read_parameters, to_stored, write_parameters};
+use crate::autograd::no_grad;
+use crate::checkpoint::{Checkpoint, CheckpointWriter, WriterOptions, first_non_finite};
+use crate::layers::Parameter;
+use crate::models::LanguageModel;
+use crate::optim::{AdamW, AdamWOptions, Decay, Optimiser, Schedule, clip_factor, grad_norm};
+use crate::random::{Random, STATE};
+
+const OP: &str = "train";
+/// Where a checkpoint's tensors are.
+const MODEL: &str = "model/";
+const OPTIMISER: &str = "optimiser/";
+
+/// How a [`Trainer`] trains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainOptions {
+    /// Steps of the whole training.
+    pub steps: u64,
+    /// Windows of a step.
+    pub batch: usize,
+    /// The highest rate.
+    pub rate: f64,
+    /// Steps over which the rate rises from 0.
+    pub warmup: u64,
+    /// How the rate falls.
+    pub decay: Decay,
+    /// The last rate over the highest.
+    pub last_rate: f64,
+    /// AdamW's weight decay, of matrices; vectors have none.
+    pub weight_decay: f64,
+    /// AdamW's betas.
+    pub betas: [f64; 2],
+    /// The most that the gradients' norm may be.
+    pub clip: f64,
+    /// Decides the batches.
+    pub seed: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            steps: 600,
+            batch: 16,
+            rate: 2e-3,
+            warmup: 100,
+            decay: Decay::Cosine,
+            last_rate: 0.05,
+            weight_decay: 0.1,
+            betas: [0.9, 0.95],
+            clip: 1.0,
+            seed: 1,
+        }
+    }
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// The step, counted from 1.
+    pub step: u64,
+    /// The loss of its batch before the step, in nats a token.
+    pub loss: f64,
+    /// The rate.
+    pub rate: f64,
+    /// The norm of the gradients before clipping.
+    pub grad_norm: f64,
+    /// Tokens of the batch.
+    pub tokens: usize,
+}
+
+/// A model, its optimiser, a text and where in the training they are.
+#[derive(Debug)]
+pub struct Trainer {
+    model: LanguageModel,
+    text: TokenText,
+    options: TrainOptions,
+    optimiser: AdamW,
+    schedule: Schedule,
+    batches: Random,
+    step: u64,
+}
+
+impl Trainer {
+    /// A training at its start.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for options out of range, or windows longer than the model's positions; memory errors.
+    pub fn new(model: LanguageModel, text: TokenText, options: TrainOptions) -> Result<Self> {
+        if options.batch == 0 {
+            return Err(Error::invalid(OP, "batch", options.batch, "must be at least 1"));
+        }
+        if text.window() > model.config().max_positions {
+            let reason = format!("the model has {} positions", model.config().max_positions);
+            return Err(Error::invalid(OP, "window", text.window(), reason));
+        }
+        if options.clip.is_nan() || options.clip <= 0.0 {
+            return Err(Error::invalid(OP, "clip", options.clip, "must be above 0"));
+        }
+        let schedule = Schedule::new(options.decay, options.warmup, options.steps, options.last_rate)?;
+        let adamw = AdamWOptions {
+            rate: options.rate,
+            betas: options.betas,
+            eps: 1e-8,
+            weight_decay: options.weight_decay,
+        };
+        let optimiser = AdamW::new(&model.parameters(), adamw)?;
+        let batches = Random::named(options.seed, "batches");
+        Ok(Self { model, text, options, optimiser, schedule, batches, step: 0 })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// The options.
+    pub fn options(&self) -> &TrainOptions {
+        &self.options
+    }
+
+    /// Steps done.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Whether all steps are done.
+    pub fn is_done(&self) -> bool {
+        self.step >= self.options.steps
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] naming step and first offending parameter when loss or gradients are not finite: the parameters are then those before the
+    /// step; memory and device errors.
+    pub fn step(&mut self) -> Result<StepReport> {
+        let before = self.batches.clone();
+        let result = self.try_step();
+        self.model.scope().mode().eval();
+        self.optimiser.zero_grad();
+        if result.is_err() {
+            self.batches = before;
+        }
+        result
+    }
+
+    fn try_step(&mut self) -> Result<StepReport> {
+        let batch = self.options.batch;
+        let ids = self.text.batch(batch, &mut self.batches);
+        self.model.scope().mode().train();
+        let loss = self.model.loss(&ids, batch)?;
+        let value = loss.value().to_scalar::<f32>()?;
+        if !value.is_finite() {
+            return Err(self.not_finite("loss", value));
+        }
+        loss.backward()?;
+        drop(loss);
+        let parameters = self.model.parameters();
+        let norm = grad_norm(&parameters)?;
+        if !norm.is_finite() {
+            return Err(self.not_finite("norm of the gradients", norm as f32));
+        }
+        let factor = self.schedule.factor(self.step);
+        self.optimiser.set_rate_factor(factor);
+        self.optimiser.step_scaled(clip_factor(norm, self.options.clip))?;
+        self.step += 1;
+        Ok(StepReport {
+            step: self.step,
+            loss: f64::from(value),
+            rate: self.options.rate * factor,
+            grad_norm: norm,
+            tokens: ids.len(),
+        })
+    }
+
+    fn not_finite(&self, what: &str, value: f32) -> Error {
+        let bad = |p: &&Parameter| {
+            let bad = |t: Tensor| {
+                let bytes = to_stored(&t).and_then(|t| Ok((t.dtype(), t.to_bytes()?)));
+                bytes.is_ok_and(|(dtype, bytes)| first_non_finite(dtype, &bytes).is_some())
+            };
+            bad(p.var().value()) || p.var().grad().is_some_and(bad)
+        };
+        let parameters = self.model.parameters();
+        let first = match parameters.iter().find(bad) {
+            Some(parameter) => format!("the first parameter concerned is {}", parameter.path()),
+            None => "no parameter and no gradient is concerned".into(),
+        };
+        let reason = format!(
+            "the {what} is not finite in step {}; {first}; parameters and checkpoint are those before; a smaller rate may help",
+            self.step + 1
+        );
+        Error::invalid(OP, "loss", value, reason)
+    }
+
+    /// The mean loss over the first `most` windows of `text`, each on its own, in nats a token.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a text without a window; memory and device errors.
+    pub fn validate(&self, text: &TokenText, most: usize) -> Result<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        for window in text.windows(most) {
+            sum += f64::from(no_grad(|| self.model.loss(window, 1))?.value().to_scalar::<f32>()?);
+            count += 1;
+        }
+        if count == 0 {
+            return Err(Error::invalid(OP, "windows", most, "must be at least 1"));
+        }
+        Ok(sum / f64::from(count))
+    }
+
+    /// Writes everything that [`resume`](Self::resume) needs to the file `path`, by way of a directory beside it: a kill leaves the old file or the new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; memory and device errors.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut metadata = WriterOptions::default().metadata;
+        metadata.insert("step".into(), self.step.to_string());
+        let options = WriterOptions { metadata, max_shard_bytes: u64::MAX };
+        write_by_rename(path, options, |writer| {
+            write_parameters(writer, MODEL, &self.model.parameters())?;
+            for (name, tensor) in self.optimiser.state()? {
+                writer.write_tensor(&format!("{OPTIMISER}{name}"), &to_stored(&tensor)?)?;
+            }
+            let seeds = self.model.scope().mode().seeds().random();
+            for (name, random) in [("random/batches", &self.batches), ("random/layers", &seeds)] {
+                let device = self.model.scope().device();
+                writer.write_tensor(name, &Tensor::from_slice(device, &random.state(), &[STATE])?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Continues where the training was that wrote `path`. Nothing changes when that does not fit.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the file, and listing missing, unused and mismatched tensors when it is of another model; [`Error::Io`]; memory errors.
+    pub fn resume(&mut self, path: &Path) -> Result<()> {
+        let file = Checkpoint::open(path)?;
+        let step = file.metadata().get("step").and_then(|s| s.parse().ok());
+        let step: u64 =
+            step.ok_or_else(|| Error::format(path, "is no checkpoint of a training: it tells no step"))?;
+        let device = self.model.scope().device().clone();
+        let random = |name: &str| {
+            let bytes: Vec<u8> = file.tensor(name, &device)?.to_vec()?;
+            let state: &[u8; STATE] = bytes.as_slice().try_into().map_err(|_| {
+                Error::tensor(
+                    path,
+                    name,
+                    format!("a state of {STATE} bytes is expected, found {}", bytes.len()),
+                )
+            })?;
+            Ok(Random::from_state(state))
+        };
+        let (batches, seeds) = (random("random/batches")?, random("random/layers")?);
+        let parameters = self.model.parameters();
+        let dtype = |name: &str| {
+            let path = name.rsplit_once('.').map_or(name, |(path, _)| path);
+            parameters.iter().find(|p| p.path() == path).map(|p| p.var().dtype())
+        };
+        let mut memory = |name: &str| {
+            let stored = format!("{OPTIMISER}{name}");
+            if !file.contains(&stored) {
+                return Ok(None);
+            }
+            let tensor = file.tensor(&stored, &device)?;
+            match dtype(name) {
+                Some(dtype) if tensor.dtype().is_float() => from_stored(tensor, dtype).map(Some),
+                _ => Ok(Some(tensor)),
+            }
+        };
+        // All is checked before anything changes: first that the parameters fit, then the optimiser's state.
+        let found = differences(&file, MODEL, &parameters);
+        if !found.is_empty() {
+            return Err(Error::format(path, format!("it is of another model: {found}")));
+        }
+        let old = self.optimiser.state()?;
+        self.optimiser.load_state(&mut memory).map_err(|e| Error::format(path, e.to_string()))?;
+        if let Err(error) = read_parameters(&file, MODEL, &parameters) {
+            let find = |name: &str| old.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+            self.optimiser.load_state(&mut |name| Ok(find(name)))?;
+            return Err(error);
+        }
+        self.model.scope().mode().seeds().set_random(seeds);
+        (self.batches, self.step) = (batches, step);
+        Ok(())
+    }
+}
+
+/// Writes one safetensors file so that `path` is the old file or the whole new one at every moment.
+pub(crate) fn write_by_rename(
+    path: &Path,
+    options: WriterOptions,
+    fill: impl FnOnce(&mut CheckpointWriter) -> Result<()>,
+) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".partial-{}", std::process::id()));
+    let folder = path.with_file_name(name);
+    let io = |e| Error::io(&folder, e);
+    std::fs::create_dir_all(&folder).map_err(io)?;
+    let written = (|| -> Result<PathBuf> {
+        let mut writer = CheckpointWriter::new(&folder, options);
+        fill(&mut writer)?;
+        let files = writer.finish()?;
+        files.into_iter().next().ok_or_else(|| Error::format(path, "nothing was written"))
+    })();
+    let renamed = written.and_then(|file| {
+        std::fs::File::open(&file).and_then(|f| f.sync_all()).map_err(|e| Error::io(&file, e))?;
+        std::fs::rename(&file, path).map_err(|e| Error::io(path, e))
+    });
+    // What is left is of no use; failing to remove it is no reason to fail.
+    let _ = std::fs::remove_dir_all(&folder);
+    renamed
+}

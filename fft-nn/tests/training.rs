@@ -1,0 +1,225 @@
+//! Training a language model: determinism, checkpoints, errors, and what is saved.
+
+use std::path::Path;
+
+use fft_core::{DType, Device, Error, Tensor};
+use fft_nn::autograd::no_grad;
+use fft_nn::layers::LinearKind;
+use fft_nn::models::{LanguageConfig, LanguageModel, LoadOptions, MixerKind, Positions, load_causal_lm};
+use fft_nn::train::{TokenText, TrainOptions, Trainer};
+
+fn device() -> Device {
+    fft_cpu::device(fft_cpu::CpuOptions { threads: Some(1), ..fft_cpu::CpuOptions::default() }).unwrap()
+}
+
+/// A text with something to learn: each token follows from the one before.
+fn text(window: usize) -> TokenText {
+    let mut id = 1u32;
+    let ids = (0..2000u32).map(|i| {
+        id = (id * 5 + 3 + i % 2) % 61;
+        id
+    });
+    TokenText::new(ids.collect(), window).unwrap()
+}
+
+fn options(steps: u64) -> TrainOptions {
+    TrainOptions { steps, batch: 4, warmup: 3, rate: 5e-3, ..TrainOptions::default() }
+}
+
+fn config(mixer: MixerKind, linear: LinearKind) -> LanguageConfig {
+    LanguageConfig { mixer, linear, ..LanguageConfig::nano(61) }
+}
+
+fn kinds() -> [LinearKind; 3] {
+    let (positions, learn) = (Default::default(), Default::default());
+    [
+        LinearKind::Dense,
+        LinearKind::Spectral { density: 0.25, positions, learn },
+        LinearKind::BlockCirculant { block: 4 },
+    ]
+}
+
+fn trainer(device: &Device, config: LanguageConfig, steps: u64) -> Trainer {
+    let model = LanguageModel::new(config, device, 7).unwrap();
+    Trainer::new(model, text(24), options(steps)).unwrap()
+}
+
+fn values(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
+    let all = trainer.model().parameters();
+    all.iter()
+        .map(|p| (p.path().to_owned(), p.var().value().contiguous().unwrap().to_bytes().unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_mixer_and_kind_learns_and_leaves_no_memory_behind() {
+    let device = device();
+    let mut models: Vec<LanguageConfig> = kinds().map(|kind| config(MixerKind::Attention, kind)).to_vec();
+    models.extend(MixerKind::ALL.map(|(_, mixer)| config(mixer, LinearKind::Dense)));
+    for config in models {
+        let mut trainer = trainer(&device, config, 60);
+        let first = trainer.step().unwrap().loss;
+        let held = device.memory().usage().in_use;
+        let mut last = first;
+        while !trainer.is_done() {
+            last = trainer.step().unwrap().loss;
+            assert_eq!(device.memory().usage().in_use, held, "{config:?}");
+        }
+        assert!(last < 0.8 * first, "{:?}, {:?}: {first} to {last}", config.mixer, config.linear);
+        let judged = trainer.validate(&text(24), 5).unwrap();
+        assert!(judged < 0.8 * first && judged.is_finite());
+    }
+}
+
+#[test]
+fn a_resumed_training_is_the_same_to_the_bit() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("training.safetensors");
+    for kind in kinds() {
+        let config = config(MixerKind::Attention, kind);
+        let mut whole = trainer(&device, config, 12);
+        let mut part = trainer(&device, config, 12);
+        for step in 0..12 {
+            let a = whole.step().unwrap();
+            if step == 5 {
+                part.save(&path).unwrap();
+                part = trainer(&device, LanguageConfig { std: 0.5, ..config }, 12);
+                part.resume(&path).unwrap();
+                assert_eq!(part.step_count(), 5);
+            }
+            let b = part.step().unwrap();
+            assert_eq!(a, b, "{kind:?}, step {step}");
+        }
+        assert!(values(&whole) == values(&part), "{kind:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the checkpoint is left");
+    }
+}
+
+#[test]
+fn recomputing_blocks_changes_no_bit() {
+    let device = device();
+    let config = config(MixerKind::Attention, LinearKind::Dense);
+    let run = |recompute| {
+        let mut model = LanguageModel::new(config, &device, 7).unwrap();
+        model.set_recompute(recompute);
+        let mut trainer = Trainer::new(model, text(24), options(4)).unwrap();
+        let losses: Vec<_> = (0..4).map(|_| trainer.step().unwrap()).collect();
+        (losses, values(&trainer))
+    };
+    assert!(run(false) == run(true));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_names_step_and_parameter_and_changes_nothing() {
+    let device = device();
+    let mut trainer = trainer(&device, config(MixerKind::Attention, LinearKind::Dense), 9);
+    trainer.step().unwrap();
+    let parameters = trainer.model().parameters();
+    let bad = parameters.iter().find(|p| p.path() == "model.layers.1.mlp.up_proj.weight").unwrap();
+    let good = bad.var().value();
+    let mut numbers: Vec<f32> = good.to_vec().unwrap();
+    numbers[5] = f32::NAN;
+    bad.var().set_value(Tensor::from_slice(&device, &numbers, good.shape()).unwrap()).unwrap();
+    let error = trainer.step().unwrap_err().to_string();
+    assert!(error.contains("step 2") && error.contains("model.layers.1.mlp.up_proj.weight"), "{error}");
+    assert_eq!(trainer.step_count(), 1);
+    bad.var().set_value(good).unwrap();
+    assert_eq!(trainer.step().unwrap().step, 2);
+}
+
+#[test]
+fn a_checkpoint_of_another_model_lists_what_differs() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("training.safetensors");
+    let own = config(MixerKind::Attention, LinearKind::Dense);
+    let mut small = trainer(&device, own, 5);
+    small.step().unwrap();
+    small.save(&path).unwrap();
+    let mut wide = trainer(&device, LanguageConfig { intermediate_size: 96, layers: 3, ..own }, 5);
+    let before = values(&wide);
+    let error = wide.resume(&path).unwrap_err();
+    assert!(matches!(error, Error::Format { .. }), "{error}");
+    let error = error.to_string();
+    for part in ["model.layers.2.", "training.safetensors", "[64, 32]", "[96, 32]"] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    assert!(before == values(&wide) && wide.step_count() == 0);
+    let shallow = LanguageConfig { layers: 1, ..own };
+    let error = trainer(&device, shallow, 5).resume(&path).unwrap_err().to_string();
+    assert!(error.contains("unused: model/model.layers.1."), "{error}");
+    std::fs::write(&path, b"no checkpoint").unwrap();
+    assert!(matches!(wide.resume(&path), Err(Error::Format { .. })));
+}
+
+/// Logits of a saved and loaded model.
+fn loaded_logits(dir: &Path, device: &Device, ids: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    let model = load_causal_lm(dir, device, &LoadOptions::default()).unwrap().model;
+    let whole: Vec<f32> = model.forward(ids, 1, None, Positions::All).unwrap().to_vec().unwrap();
+    // Token by token with a cache.
+    let mut cache = model.new_cache(1).unwrap();
+    let mut steps = Vec::new();
+    for id in ids {
+        let logits = model.forward(&[*id], 1, Some(&mut cache), Positions::Last).unwrap();
+        steps.extend(logits.to_vec::<f32>().unwrap());
+    }
+    (whole, steps)
+}
+
+#[test]
+fn saved_models_compute_what_was_trained() {
+    let device = device();
+    let mut models: Vec<LanguageConfig> = kinds().map(|kind| config(MixerKind::Attention, kind)).to_vec();
+    models.extend(MixerKind::ALL.map(|(_, mixer)| config(mixer, kinds()[2])));
+    for config in models {
+        let dir = tempfile::tempdir().unwrap();
+        let mut trainer = trainer(&device, config, 3);
+        while !trainer.is_done() {
+            trainer.step().unwrap();
+        }
+        trainer.model().save(dir.path()).unwrap();
+        let ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
+        let want = no_grad(|| trainer.model().forward(&ids, 1)).unwrap().value();
+        let want: Vec<f32> = want.to_dtype(DType::F32).unwrap().to_vec().unwrap();
+        let (whole, steps) = loaded_logits(dir.path(), &device, &ids);
+        for found in [whole, steps] {
+            assert_eq!(found.len(), want.len());
+            let off: f32 = found.iter().zip(&want).map(|(a, b)| (a - b).powi(2)).sum();
+            let size: f32 = want.iter().map(|b| b.powi(2)).sum();
+            assert!((off / size).sqrt() < 1e-5, "{:?} {:?}", config.mixer, config.linear);
+        }
+    }
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let device = device();
+    let own = config(MixerKind::Attention, LinearKind::Dense);
+    let model = |config| LanguageModel::new(config, &device, 0);
+    for (config, word) in [
+        (LanguageConfig { hidden_size: 0, ..own }, "hidden_size"),
+        (LanguageConfig { heads: 3, ..own }, "heads"),
+        (LanguageConfig { kv_heads: 0, ..own }, "kv_heads"),
+        (LanguageConfig { eos_token_id: Some(61), ..own }, "token"),
+        (LanguageConfig { linear: LinearKind::BlockCirculant { block: 5 }, ..own }, "q_proj"),
+    ] {
+        let error = model(config).unwrap_err().to_string();
+        assert!(error.contains(word), "{word} is not in: {error}");
+    }
+    let start = |options| Trainer::new(model(own).unwrap(), text(24), options).map(|_| ());
+    assert!(start(TrainOptions { batch: 0, ..options(3) }).is_err());
+    assert!(start(TrainOptions { steps: 0, ..options(3) }).is_err());
+    assert!(start(TrainOptions { rate: -1.0, ..options(3) }).is_err());
+    assert!(start(TrainOptions { clip: f64::NAN, ..options(3) }).is_err());
+    let long = Trainer::new(model(own).unwrap(), text(300), options(3)).unwrap_err().to_string();
+    assert!(long.contains("window = 300") && long.contains("256 positions"), "{long}");
+    let model = model(own).unwrap();
+    assert!(model.forward(&[61], 1).unwrap_err().to_string().contains("embed_tokens"));
+    assert!(
+        model.forward(&[1, 2, 3], 2).is_err()
+            && model.forward(&[], 1).is_err()
+            && model.loss(&[1], 1).is_err()
+    );
+    assert!(TokenText::new(vec![1, 2, 3], 3).is_err() && TokenText::new(vec![1, 2, 3], 1).is_err());
+}
