@@ -1,7 +1,7 @@
 //! The passes of each radix.
 
 use super::code::{Code, OnLanes};
-use super::passes::{Adjacent, Combine, First, Last, Spread};
+use super::passes::{Adjacent, Combine, First, Last};
 use super::rows::{Interleaved, Separate};
 use crate::simd::Machine;
 
@@ -9,8 +9,6 @@ use crate::simd::Machine;
 pub(super) struct Codes<T> {
     pub(super) adjacent: Code<T>,
     pub(super) combine: Code<T>,
-    #[cfg_attr(not(test), allow(dead_code, reason = "for products of spectra along a strided axis"))]
-    pub(super) spread: Code<T>,
     /// From complex lines, forward and inverse.
     pub(super) first: [Option<Code<T>>; 2],
     /// From real lines, forward.
@@ -60,7 +58,6 @@ fn in_scratch<T: OnLanes, const R: usize>(machine: Machine) -> Codes<T> {
     Codes {
         adjacent: T::code::<Adjacent<R>>(machine),
         combine: T::code::<Combine<R>>(machine),
-        spread: T::code::<Spread<R>>(machine),
         first: [None; 2],
         first_separate: None,
         last: [None; 2],

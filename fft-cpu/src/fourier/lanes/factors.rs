@@ -55,8 +55,7 @@ pub(super) fn bases(n: usize, radices: &[usize]) -> Vec<u32> {
     bases
 }
 
-/// The place in scratch of each number: the inverse of the order in which the first pass reads. With frequencies in the place of numbers it is the
-/// scrambled order of decimation in frequency.
+/// The place in scratch of each number: the inverse of the order in which the first pass reads.
 pub(super) fn places(n: usize, radices: &[usize]) -> Vec<u32> {
     let first = radices.first().copied().unwrap_or(1);
     let mut places = vec![0u32; n];

@@ -1,7 +1,7 @@
 //! The passes: butterflies of one radix over blocks of points.
 //!
 //! Decimation in time: a block of `r m` points holds the transforms of `r` interleaved parts of `m` points each, one after the other;
-//! [`Combine`] makes the transform of the whole of them, in place. [`Spread`] is its transpose, decimation in frequency.
+//! [`Combine`] makes the transform of the whole of them, in place.
 
 use std::marker::PhantomData;
 
@@ -119,35 +119,6 @@ impl<const R: usize, To: Rows> Pass for Last<R, To> {
                 butterfly::<V, R>(&mut x, args.roots);
                 for (q, x) in x.into_iter().enumerate() {
                     To::store(args, k + q * args.leg, x.scaled(scale));
-                }
-            }
-        }
-    }
-}
-
-/// `blocks` blocks in place, from a sequence to `R` sequences of every `R`-th bin. Reads what [`Combine`] reads.
-pub(super) struct Spread<const R: usize>;
-
-impl<const R: usize> Pass for Spread<R> {
-    #[inline(always)]
-    unsafe fn run<V: Lanes>(args: &Args<V::Real>) {
-        for block in 0..args.blocks {
-            for k in 0..args.leg {
-                // SAFETY: the points of the blocks are there, as promised by the caller.
-                unsafe {
-                    let at = args.scratch.add((block * R * args.leg + k) * 2 * V::LANES);
-                    let leg = args.leg * 2 * V::LANES;
-                    let mut x = [Point::<V>::zero(); R];
-                    for (s, x) in x.iter_mut().enumerate() {
-                        *x = Point::load(at.add(s * leg));
-                    }
-                    butterfly::<V, R>(&mut x, args.roots);
-                    let twiddles = args.twiddles.add(k * (R - 1));
-                    x[0].store(at);
-                    for (q, x) in x.into_iter().enumerate().skip(1) {
-                        let w = *twiddles.add(q - 1);
-                        x.times(V::splat(w.re), V::splat(w.im)).store(at.add(q * leg));
-                    }
                 }
             }
         }

@@ -24,9 +24,9 @@ struct Stage<T> {
 /// The transform of `n` complex points of each lane.
 ///
 /// # Scratch
-/// Point `p` of a tile lies at `scratch[2 lanes p..]`: the real parts of all lanes, then the imaginary ones. The natural order has number `j` at
-/// point `j`; the scrambled order has it at point `places()[j]`. A transform of the other direction is the forward one with real and
-/// imaginary parts swapped before and after.
+/// Point `p` of a tile lies at `scratch[2 lanes p..]`: the real parts of all lanes, then the imaginary ones. Bin `j` is point `j`; the first pass
+/// reads number `j` from point `places()[j]`. A transform of the other direction is the forward one with real and imaginary parts swapped before and
+/// after.
 pub(crate) struct LanePlan<T> {
     n: usize,
     lanes: usize,
@@ -95,7 +95,7 @@ impl<T: Precision> LanePlan<T> {
         points * 2 * self.lanes
     }
 
-    /// The point of each number, or bin, in the scrambled order.
+    /// The point that the first pass reads each number from.
     pub(crate) fn places(&self) -> &[u32] {
         &self.places
     }
@@ -326,72 +326,6 @@ impl<T: Precision> LanePlan<T> {
         };
         // SAFETY: promised by the caller.
         unsafe { (codes.combine)(&args) }
-    }
-
-    /// The forward transform in place, from the natural order to the scrambled one, unscaled.
-    ///
-    /// # Panics
-    /// If scratch is shorter than [`scratch_len`](Self::scratch_len) of `n`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for products of spectra along a strided axis"))]
-    pub(crate) fn forward_scrambled(&self, scratch: &mut [T]) {
-        assert!(scratch.len() >= self.scratch_len(self.n));
-        if !self.stages.is_empty() {
-            // SAFETY: the scratch is there by the assertion.
-            unsafe { self.spread(self.stages.len() - 1, scratch.as_mut_ptr(), 0) };
-        }
-    }
-
-    /// The forward transform in place, from the scrambled order to the natural one, unscaled. With real and imaginary parts swapped before
-    /// and after it is the inverse one.
-    ///
-    /// # Panics
-    /// As [`forward_scrambled`](Self::forward_scrambled).
-    #[cfg_attr(not(test), allow(dead_code, reason = "for products of spectra along a strided axis"))]
-    pub(crate) fn forward_from_scrambled(&self, scratch: &mut [T]) {
-        assert!(scratch.len() >= self.scratch_len(self.n));
-        // SAFETY: the scratch is there by the assertion.
-        unsafe {
-            self.all_but_last(scratch.as_mut_ptr(), None);
-            self.last(scratch.as_mut_ptr());
-        }
-    }
-
-    /// The passes of decimation in frequency from `stage` down of the block `index` of its length.
-    ///
-    /// # Safety
-    /// As [`complex`](Self::complex).
-    #[cfg_attr(not(test), allow(dead_code, reason = "for products of spectra along a strided axis"))]
-    unsafe fn spread(&self, stage: usize, scratch: *mut T, index: usize) {
-        let Stage { radix, leg, .. } = self.stages[stage];
-        let points = radix * leg;
-        // SAFETY: promised by the caller; the block lies in scratch.
-        unsafe {
-            let own = scratch.add(index * points * 2 * self.lanes);
-            if stage == 0 {
-                return self.first(own, index, 1, None);
-            }
-            if points <= self.resident {
-                for pass in (1..=stage).rev() {
-                    let Stage { radix, leg, twiddles, roots, codes } = &self.stages[pass];
-                    let args = Args {
-                        blocks: points / (radix * leg),
-                        leg: *leg,
-                        twiddles: twiddles.as_ptr(),
-                        roots: roots.as_ptr(),
-                        ..self.args(own, Lines::none())
-                    };
-                    (codes.spread)(&args);
-                }
-                let radix = self.stages[0].radix;
-                return self.first(own, index * points / radix, points / radix, None);
-            }
-            let Stage { twiddles, roots, codes, .. } = &self.stages[stage];
-            let (twiddles, roots) = (twiddles.as_ptr(), roots.as_ptr());
-            (codes.spread)(&Args { blocks: 1, leg, twiddles, roots, ..self.args(own, Lines::none()) });
-            for part in 0..radix {
-                self.spread(stage - 1, scratch, index * radix + part);
-            }
-        }
     }
 
     /// Arguments that only have scratch and lines.

@@ -204,48 +204,6 @@ fn real<T: Precision>(level: Machine, n: usize, dtype: DType) {
 }
 
 #[test]
-fn the_scrambled_order_is_the_one_of_places_and_leads_back() {
-    for level in levels() {
-        for n in LENGTHS.into_iter().chain([4096]) {
-            let plan = LanePlan::<f32>::new(n, level);
-            let lanes = plan.lanes();
-            let signal = Random::new(n as u64).array(&[lanes, n], DType::C64).data;
-            let mut scratch = vec![0f32; plan.scratch_len(n)];
-            for (i, z) in signal.iter().enumerate() {
-                let (line, j) = (i / n, i % n);
-                scratch[j * 2 * lanes + line] = z.re as f32;
-                scratch[j * 2 * lanes + lanes + line] = z.im as f32;
-            }
-            let read = |scratch: &[f32], line: usize, place: usize| {
-                let at = place * 2 * lanes + line;
-                Complex64::new(f64::from(scratch[at]), f64::from(scratch[at + lanes]))
-            };
-            plan.forward_scrambled(&mut scratch);
-            for line in [0, lanes - 1] {
-                let want = reference::fast_dft(&signal[line * n..(line + 1) * n], Direction::Forward);
-                let got: Vec<_> = plan.places().iter().map(|&p| read(&scratch, line, p as usize)).collect();
-                close(format!("{level:?} scrambled {n}"), &got, &want, n, f64::from(f32::EPSILON));
-            }
-            for point in scratch.chunks_exact_mut(2 * lanes) {
-                let (re, im) = point.split_at_mut(lanes);
-                re.swap_with_slice(im);
-            }
-            plan.forward_from_scrambled(&mut scratch);
-            for line in [0, lanes - 1] {
-                let got: Vec<_> = (0..n)
-                    .map(|j| {
-                        let z = read(&scratch, line, j);
-                        Complex64::new(z.im, z.re) / n as f64
-                    })
-                    .collect();
-                let want = &signal[line * n..(line + 1) * n];
-                close(format!("{level:?} back {n}"), &got, want, n * n, f64::from(f32::EPSILON));
-            }
-        }
-    }
-}
-
-#[test]
 fn lanes_are_those_of_the_level() {
     for level in levels() {
         for lanes in [f32::lanes(level), f64::lanes(level)] {
