@@ -102,5 +102,11 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Figures>> {
 
 #[allow(dead_code, reason = "tests call run")]
 fn main() -> Result<()> {
-    run(&Options::parse()).map(drop)
+    let all = run(&Options::parse())?;
+    for network in &all[1..] {
+        let share = 100.0 * network.parameters as f64 / all[0].parameters as f64;
+        let lost = 100.0 * (all[0].accuracy - network.accuracy);
+        println!("{share:.1} % of the dense network's parameters: {lost:.1} points less of the waves named");
+    }
+    Ok(())
 }
