@@ -25,32 +25,6 @@ fn conv_input(grad: &Tensor, weight: &Tensor, spec: &ConvSpec, input: &[usize]) 
     Err(Error::invalid("backward", "output_padding", &more, "is not below the stride"))
 }
 
-/// `x`, `[batch, groups * channels, ..]`, as `[channels, groups * batch, ..]`.
-fn channels_first(x: &Tensor, groups: usize) -> Result<Tensor> {
-    let (batch, channels, rest) = (x.shape()[0], x.shape()[1] / groups, &x.shape()[2..]);
-    let mut apart = Dims::from_slice(&[batch, groups, channels]);
-    apart.extend_from_slice(rest);
-    let mut order = Dims::from_slice(&[2, 1, 0]);
-    order.extend(3..3 + rest.len());
-    let mut joined = Dims::from_slice(&[channels, groups * batch]);
-    joined.extend_from_slice(rest);
-    x.reshape(&apart)?.permute(&order)?.reshape(&joined)
-}
-
-/// The weight's gradient: the convolution of the input with the gradient, in which stride and dilation change places and channels and batch
-/// do too.
-fn conv_weight(x: &Tensor, grad: &Tensor, spec: &ConvSpec, weight: &[usize]) -> Result<Tensor> {
-    let x = channels_first(x, spec.groups)?;
-    let grad = grad.transpose(0, 1)?.contiguous()?;
-    let turned = ConvSpec { stride: spec.dilation.clone(), dilation: spec.stride.clone(), ..spec.clone() };
-    let mut y = x.conv(&grad, None, &turned)?;
-    // What the stride left over of the input gives taps that are not there.
-    for (axis, &taps) in weight.iter().enumerate().skip(2) {
-        y = y.narrow(axis, 0, taps)?;
-    }
-    y.transpose(0, 1)?.contiguous()
-}
-
 impl Operation for Conv {
     fn name(&self) -> &'static str {
         "conv"
@@ -63,8 +37,8 @@ impl Operation for Conv {
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (x, weight) = (context.input(0)?, context.input(1)?);
         let of_x = context.wants(0).then(|| conv_input(grad, weight, &self.0, x.shape())).transpose()?;
-        let of_weight =
-            context.wants(1).then(|| conv_weight(x, grad, &self.0, weight.shape())).transpose()?;
+        let gradient = || x.conv_weight_gradient(grad, &weight.shape()[2..], &self.0);
+        let of_weight = context.wants(1).then(gradient).transpose()?;
         Ok(vec![of_x, of_weight])
     }
 }
@@ -109,13 +83,25 @@ impl Operation for ConvTranspose {
         inputs[0].conv_transpose(&inputs[1], None, &self.spec, &self.output_padding)
     }
 
-    /// A convolution of the gradient; and the weight's gradient of that convolution, with operand and gradient exchanged.
+    /// A convolution of the gradient; and the weight's gradient of that convolution, with operand and gradient exchanged. Where
+    /// `output_padding` is not below the stride (but the dilation), that convolution has outputs behind those of the operand.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (x, weight) = (context.input(0)?, context.input(1)?);
-        let of_x = context.wants(0).then(|| grad.conv(weight, None, &self.spec)).transpose()?;
-        let of_weight =
-            context.wants(1).then(|| conv_weight(grad, x, &self.spec, weight.shape())).transpose()?;
-        Ok(vec![of_x, of_weight])
+        let behind = self.output_padding.iter().zip(&self.spec.stride).map(|(more, stride)| more / stride);
+        let of_x = || {
+            let mut y = grad.conv(weight, None, &self.spec)?;
+            for a in 2..x.rank() {
+                y = y.narrow(a, 0, x.shape()[a])?;
+            }
+            Ok(y)
+        };
+        let of_weight = || {
+            let behind: Vec<[usize; 2]> = behind.map(|more| [0, more]).collect();
+            let x = x.pad(&behind, PaddingMode::Zeros)?;
+            grad.conv_weight_gradient(&x, &weight.shape()[2..], &self.spec)
+        };
+        let of_x: Option<Result<Tensor>> = context.wants(0).then(of_x);
+        Ok(vec![of_x.transpose()?, context.wants(1).then(of_weight).transpose()?])
     }
 }
 
@@ -133,6 +119,10 @@ impl Samples for ConvTranspose {
                 samples.push(Sample::new(operation, [y.clone(), real(device, weight, 4)?]));
             }
         }
+        // As many outputs behind as the dilation allows, more than a step of the stride.
+        let spec = ConvSpec::new(1).stride(&[2]).dilation(&[5]).padding_sides(&[[1, 3]]);
+        let operation = ConvTranspose { spec, output_padding: Dims::from_slice(&[4]) };
+        samples.push(Sample::new(operation, [real(device, &[2, 2, 4], 5)?, real(device, &[2, 3, 3], 6)?]));
         Ok(samples)
     }
 }
