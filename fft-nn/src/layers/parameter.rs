@@ -102,13 +102,36 @@ impl Init {
         if dtype.is_integer() {
             return Err(Error::invalid("Init", "dtype", dtype, "parameters are real or complex"));
         }
-        let count: usize = shape.iter().product();
+        let count = count(device, shape, dtype)?;
         if dtype.is_complex() {
-            let values: Vec<Complex64> = (0..count).map(|_| self.draw(random, true)).collect();
+            let mut values: Vec<Complex64> = reserved(shape, count)?;
+            values.extend((0..count).map(|_| self.draw(random, true)));
             return from_values(device, &values, shape, dtype);
         }
-        let values: Vec<f64> = (0..count).map(|_| self.draw(random, false).re).collect();
+        let mut values: Vec<f64> = reserved(shape, count)?;
+        values.extend((0..count).map(|_| self.draw(random, false).re));
         from_values(device, &values, shape, dtype)
+    }
+}
+
+/// Elements of a shape that the device has room for, as it stands: asked before the host draws them.
+fn count(device: &Device, shape: &[usize], dtype: DType) -> Result<usize> {
+    let count = shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
+    let bytes = count.and_then(|n| n.checked_mul(dtype.size()));
+    let (Some(count), Some(bytes)) = (count, bytes) else {
+        return Err(Error::invalid("Init", "shape", shape, "has too many elements"));
+    };
+    // Given back at once: the tensor reserves for itself.
+    device.memory().reserve(bytes)?;
+    Ok(count)
+}
+
+/// Room on the host.
+fn reserved<T>(shape: &[usize], count: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    match values.try_reserve_exact(count) {
+        Ok(()) => Ok(values),
+        Err(_) => Err(Error::invalid("Init", "shape", shape, "has too many elements for the memory")),
     }
 }
 

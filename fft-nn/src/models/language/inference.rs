@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fft_core::{Device, Error, Result, Tensor};
 
+use super::bounds::check_sizes;
 use super::{LanguageConfig, LanguageModel};
 use crate::autograd::no_grad;
 use crate::checkpoint::Checkpoint;
@@ -29,11 +30,7 @@ impl TrainedModel {
         let fail = |e: Error| Error::format(&path, e.to_string());
         let language = LanguageConfig::from_json(&config, &read_config(&path)?).map_err(fail)?;
         let file = Checkpoint::open(dir)?;
-        // A layer has parameters, so a lying number of layers makes no endless list.
-        if language.layers > file.names().count() {
-            let reason = format!("num_hidden_layers = {}, more than there are tensors", language.layers);
-            return Err(Error::format(path, reason));
-        }
+        check_sizes(&path, &language, &file)?;
         let model = LanguageModel::new(language, device, 0).map_err(fail)?;
         let parameters = model.parameters();
         read_parameters(&file, "", &parameters)?;

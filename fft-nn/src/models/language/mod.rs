@@ -1,5 +1,6 @@
 //! Language models of trainable layers.
 
+mod bounds;
 mod config;
 mod inference;
 mod mixers;
