@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fft_core::{DType, Device, Error, Tensor};
 use fft_nn::autograd::no_grad;
-use fft_nn::layers::LinearKind;
+use fft_nn::layers::{Init, LinearKind};
 use fft_nn::models::{LanguageConfig, LanguageModel, LoadOptions, MixerKind, Positions, load_causal_lm};
 use fft_nn::train::{TokenText, TrainOptions, Trainer};
 
@@ -129,6 +129,115 @@ fn a_loss_that_is_not_finite_names_step_and_parameter_and_changes_nothing() {
 }
 
 #[test]
+fn a_state_that_is_not_finite_replaces_nothing() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("training.safetensors");
+    let mut trainer = trainer(&device, config(MixerKind::Attention, LinearKind::Dense), 9);
+    trainer.step().unwrap();
+    trainer.save(&path).unwrap();
+    trainer.model().save(dir.path()).unwrap();
+    let files = || {
+        let entries = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
+        let mut all: Vec<_> = entries.map(|p| (std::fs::read(&p).unwrap(), p)).collect();
+        all.sort();
+        all
+    };
+    let before = files();
+    let parameters = trainer.model().parameters();
+    let bad = parameters.iter().find(|p| p.path() == "model.layers.1.mlp.up_proj.weight").unwrap();
+    let good = bad.var().value();
+    let with = |number: f32| {
+        let mut numbers: Vec<f32> = good.to_vec().unwrap();
+        numbers[5] = number;
+        bad.var().set_value(Tensor::from_slice(&device, &numbers, good.shape()).unwrap()).unwrap();
+    };
+    for number in [f32::NAN, f32::INFINITY] {
+        with(number);
+        let judged = trainer.validate(&text(24), 2).unwrap_err().to_string();
+        for error in [
+            judged,
+            trainer.save(&path).unwrap_err().to_string(),
+            trainer.model().save(dir.path()).unwrap_err().to_string(),
+        ] {
+            assert!(error.contains("model.layers.1.mlp.up_proj.weight"), "{error}");
+        }
+        assert!(before == files(), "{number}");
+    }
+    // Its square overflows, it does not.
+    with(1e30);
+    trainer.save(&path).unwrap();
+    assert!(before != files());
+}
+
+#[test]
+fn a_rate_that_breaks_the_moments_is_found_before_it_is_saved() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let model = LanguageModel::new(config(MixerKind::Attention, LinearKind::Dense), &device, 7).unwrap();
+    let options = TrainOptions { rate: f64::MAX, ..options(9) };
+    let mut trainer = Trainer::new(model, text(24), options).unwrap();
+    trainer.step().unwrap();
+    let path = dir.path().join("training.safetensors");
+    assert!(matches!(trainer.save(&path), Err(Error::InvalidArgument { .. })));
+    assert!(!path.exists());
+    let error = trainer.step().unwrap_err().to_string();
+    assert!(error.contains("step 2") && !error.contains("checkpoint"), "{error}");
+}
+
+#[test]
+fn sizes_that_lie_are_errors_before_anything_is_made() {
+    let device = device();
+    for mixer in [MixerKind::Longconv, MixerKind::Fnet, MixerKind::Frequency] {
+        for linear in kinds() {
+            let dir = tempfile::tempdir().unwrap();
+            trainer(&device, config(mixer, linear), 1).model().save(dir.path()).unwrap();
+            let path = dir.path().join("config.json");
+            let good = std::fs::read_to_string(&path).unwrap();
+            let load = || load_causal_lm(dir.path(), &device, &LoadOptions::default());
+            for (name, size) in [
+                ("hidden_size", 1u64 << 40),
+                ("vocab_size", 1 << 40),
+                ("intermediate_size", 1 << 40),
+                ("intermediate_size", 1 << 63),
+                ("num_hidden_layers", 1 << 40),
+                ("max_position_embeddings", 1 << 40),
+                ("max_position_embeddings", 1 << 63),
+            ] {
+                let mut config: serde_json::Value = serde_json::from_str(&good).unwrap();
+                config[name] = size.into();
+                std::fs::write(&path, config.to_string()).unwrap();
+                if mixer == MixerKind::Fnet && name == "max_position_embeddings" {
+                    // A period, of which nothing is kept.
+                    let model = load().unwrap().model;
+                    model.forward(&[1, 2, 3], 1, None, Positions::Last).unwrap();
+                    continue;
+                }
+                let error = load().unwrap_err();
+                assert!(matches!(error, Error::Format { .. }), "{error}");
+                let error = error.to_string();
+                assert!(error.contains("config.json"), "{mixer:?} {linear:?} {name} {size}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn first_values_that_do_not_fit_the_memory_are_errors() {
+    let device = device();
+    let limited = fft_cpu::CpuOptions { memory_limit: Some(1 << 20), ..fft_cpu::CpuOptions::default() };
+    let limited = fft_cpu::device(limited).unwrap();
+    let draw = |device: &Device, shape: &[usize]| {
+        let mut random = fft_nn::random::Random::new(1);
+        Init::Normal { std: 1.0 }.tensor(device, shape, DType::F32, &mut random).map(|_| ())
+    };
+    assert!(matches!(draw(&device, &[1 << 40, 1 << 40]), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(draw(&device, &[1 << 60]), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(draw(&limited, &[1 << 20]), Err(Error::MemoryLimit { .. })));
+    draw(&limited, &[1 << 10]).unwrap();
+}
+
+#[test]
 fn a_checkpoint_of_another_model_lists_what_differs() {
     let device = device();
     let dir = tempfile::tempdir().unwrap();
@@ -208,7 +317,12 @@ fn bad_settings_are_refused() {
         assert!(error.contains(word), "{word} is not in: {error}");
     }
     let start = |options| Trainer::new(model(own).unwrap(), text(24), options).map(|_| ());
-    assert!(start(TrainOptions { batch: 0, ..options(3) }).is_err());
+    for batch in [0, 1 << 27, 99_999_999_999_999, usize::MAX] {
+        let error = start(TrainOptions { batch, ..options(3) }).unwrap_err().to_string();
+        assert!(error.contains("batch"), "{error}");
+        let mut random = fft_nn::random::Random::new(1);
+        assert!(batch < 1 << 40 || text(24).batch(batch, &mut random).is_err());
+    }
     assert!(start(TrainOptions { steps: 0, ..options(3) }).is_err());
     assert!(start(TrainOptions { rate: -1.0, ..options(3) }).is_err());
     assert!(start(TrainOptions { clip: f64::NAN, ..options(3) }).is_err());

@@ -9,15 +9,18 @@ use crate::layers::Parameter;
 /// # Errors
 /// Memory and device errors.
 pub fn grad_norm<'a>(parameters: impl IntoIterator<Item = &'a Parameter>) -> Result<f64> {
-    // One number a gradient, all read at once: a device is waited for only here.
-    let squares = parameters.into_iter().filter_map(|p| p.var().grad());
-    let squares = squares.map(|grad| grad.sum_of_squares()?.to_dtype(DType::F32)?.reshape(&[1]));
-    let squares: Vec<Tensor> = squares.collect::<Result<_>>()?;
-    if squares.is_empty() {
-        return Ok(0.0);
-    }
-    let squares: Vec<f32> = Tensor::cat(&squares, 0)?.to_vec()?;
+    let squares = sums_of_squares(parameters.into_iter().filter_map(|p| p.var().grad()))?;
     Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
+}
+
+/// The sum of `|x|^2` of each tensor, all read at once: their device is waited for only here.
+///
+/// # Errors
+/// Memory and device errors.
+pub(crate) fn sums_of_squares(tensors: impl Iterator<Item = Tensor>) -> Result<Vec<f32>> {
+    let squares = tensors.map(|t| t.sum_of_squares()?.to_dtype(DType::F32)?.reshape(&[1]));
+    let squares: Vec<Tensor> = squares.collect::<Result<_>>()?;
+    if squares.is_empty() { Ok(Vec::new()) } else { Tensor::cat(&squares, 0)?.to_vec() }
 }
 
 /// What gradients of this norm are multiplied by so that it is at most `most`; as PyTorch, a little below.

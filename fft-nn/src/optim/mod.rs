@@ -30,7 +30,7 @@ mod schedule;
 mod sgd;
 
 pub use adamw::{AdamW, AdamWOptions};
-pub(crate) use clip::clip_factor;
+pub(crate) use clip::{clip_factor, sums_of_squares};
 pub use clip::{clip_grad_norm, grad_norm};
 pub use groups::Optimiser;
 pub use schedule::{Decay, Schedule};

@@ -39,14 +39,22 @@ impl TokenText {
     }
 
     /// `batch` windows at random starts, one after the other.
-    pub fn batch(&self, batch: usize, random: &mut Random) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a batch that is too large for the memory.
+    pub fn batch(&self, batch: usize, random: &mut Random) -> Result<Vec<u32>> {
         let starts = self.ids.len() - self.window;
-        let mut ids = Vec::with_capacity(batch * self.window);
+        let mut ids = Vec::new();
+        let tokens = batch.checked_mul(self.window);
+        if tokens.is_none_or(|tokens| ids.try_reserve_exact(tokens).is_err()) {
+            let reason = format!("so many windows of {} tokens are too large for the memory", self.window);
+            return Err(Error::invalid("TokenText::batch", "batch", batch, reason));
+        }
         for _ in 0..batch {
             let start = random.below(starts);
             ids.extend_from_slice(&self.ids[start..start + self.window]);
         }
-        ids
+        Ok(ids)
     }
 
     /// The first `most` windows, side by side.

@@ -11,19 +11,18 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 /// The size of a vocabulary of bytes alone.
 pub const BYTES: usize = 256;
 
+/// The largest vocabulary that is trained.
+const MAX_VOCABULARY: usize = 1 << 20;
+
 /// Trains a byte-level tokenizer with `vocab_size` tokens on `text` (byte-pair encoding, Sennrich et al. 2016; a token for each byte when it is [`BYTES`]), and
 /// writes it to `dir/tokenizer.json`. Every text can be encoded by it, and is decoded to itself.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for a vocabulary below 256; [`Error::Format`] when training fails; [`Error::Io`].
+/// [`Error::InvalidArgument`] for a vocabulary below 256 or above 2^20; [`Error::Format`] when training fails; [`Error::Io`].
 pub fn train_tokenizer(text: &str, vocab_size: usize, dir: &Path) -> Result<()> {
-    if vocab_size < BYTES {
-        return Err(Error::invalid(
-            "train_tokenizer",
-            "vocab_size",
-            vocab_size,
-            "256 bytes must have a token",
-        ));
+    if !(BYTES..=MAX_VOCABULARY).contains(&vocab_size) {
+        let reason = "must be from 256, a token for each byte, to 2^20";
+        return Err(Error::invalid("train_tokenizer", "vocab_size", vocab_size, reason));
     }
     let path = dir.join("tokenizer.json");
     let fail = |e: Box<dyn std::error::Error + Send + Sync>| Error::format(&path, e.to_string());

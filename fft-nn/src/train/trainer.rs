@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use fft_core::{Error, Result, Tensor};
 
 use super::TokenText;
+use super::finite::{expect_finite, has_non_finite};
 use super::parameters_file::{differences, from_stored, read_parameters, to_stored, write_parameters};
 use crate::autograd::no_grad;
-use crate::checkpoint::{Checkpoint, CheckpointWriter, WriterOptions, first_non_finite};
+use crate::checkpoint::{Checkpoint, CheckpointWriter, WriterOptions};
 use crate::layers::Parameter;
 use crate::models::LanguageModel;
 use crate::optim::{AdamW, AdamWOptions, Decay, Optimiser, Schedule, clip_factor, grad_norm};
 use crate::random::{Random, STATE};
 
 const OP: &str = "train";
+/// The most tokens of a step.
+const MAX_TOKENS: usize = 1 << 31;
 /// Where a checkpoint's tensors are.
 const MODEL: &str = "model/";
 const OPTIMISER: &str = "optimiser/";
@@ -33,7 +36,7 @@ pub struct TrainOptions {
     pub decay: Decay,
     /// The last rate over the highest.
     pub last_rate: f64,
-    /// AdamW's weight decay, of matrices; vectors have none.
+    /// AdamW's weight decay, of all parameters, those of norms too.
     pub weight_decay: f64,
     /// AdamW's betas.
     pub betas: [f64; 2],
@@ -96,6 +99,10 @@ impl Trainer {
         if options.batch == 0 {
             return Err(Error::invalid(OP, "batch", options.batch, "must be at least 1"));
         }
+        if options.batch.checked_mul(text.window()).is_none_or(|tokens| tokens > MAX_TOKENS) {
+            let reason = format!("times windows of {} is more than 2^31 tokens a step", text.window());
+            return Err(Error::invalid(OP, "batch", options.batch, reason));
+        }
         if text.window() > model.config().max_positions {
             let reason = format!("the model has {} positions", model.config().max_positions);
             return Err(Error::invalid(OP, "window", text.window(), reason));
@@ -153,7 +160,7 @@ impl Trainer {
 
     fn try_step(&mut self) -> Result<StepReport> {
         let batch = self.options.batch;
-        let ids = self.text.batch(batch, &mut self.batches);
+        let ids = self.text.batch(batch, &mut self.batches)?;
         self.model.scope().mode().train();
         let loss = self.model.loss(&ids, batch)?;
         let value = loss.value().to_scalar::<f32>()?;
@@ -181,29 +188,30 @@ impl Trainer {
     }
 
     fn not_finite(&self, what: &str, value: f32) -> Error {
-        let bad = |p: &&Parameter| {
-            let bad = |t: Tensor| {
-                let bytes = to_stored(&t).and_then(|t| Ok((t.dtype(), t.to_bytes()?)));
-                bytes.is_ok_and(|(dtype, bytes)| first_non_finite(dtype, &bytes).is_some())
-            };
-            bad(p.var().value()) || p.var().grad().is_some_and(bad)
-        };
-        let parameters = self.model.parameters();
-        let first = match parameters.iter().find(bad) {
-            Some(parameter) => format!("the first parameter concerned is {}", parameter.path()),
-            None => "no parameter and no gradient is concerned".into(),
-        };
         let reason = format!(
-            "the {what} is not finite in step {}; {first}; parameters and checkpoint are those before; a smaller rate may help",
-            self.step + 1
+            "the {what} is not finite in step {}; {}; parameters are those before the step; a smaller rate may help",
+            self.step + 1,
+            self.first_concerned()
         );
         Error::invalid(OP, "loss", value, reason)
+    }
+
+    /// The first parameter that is not finite, or whose gradient is not, in words.
+    fn first_concerned(&self) -> String {
+        let bad = |p: &&Parameter| {
+            let bad = |t: &Tensor| has_non_finite(t).unwrap_or(false);
+            bad(&p.var().value()) || p.var().grad().is_some_and(|grad| bad(&grad))
+        };
+        match self.model.parameters().iter().find(bad) {
+            Some(parameter) => format!("the first parameter concerned is {}", parameter.path()),
+            None => "no parameter and no gradient is concerned".into(),
+        }
     }
 
     /// The mean loss over the first `most` windows of `text`, each on its own, in nats a token.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a text without a window; memory and device errors.
+    /// [`Error::InvalidArgument`] for a text without a window, and for a loss that is not finite, naming the first parameter that is not; memory and device errors.
     pub fn validate(&self, text: &TokenText, most: usize) -> Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
         for window in text.windows(most) {
@@ -213,21 +221,30 @@ impl Trainer {
         if count == 0 {
             return Err(Error::invalid(OP, "windows", most, "must be at least 1"));
         }
-        Ok(sum / f64::from(count))
+        let mean = sum / f64::from(count);
+        if !mean.is_finite() {
+            let reason = format!("is not finite after step {}; {}", self.step, self.first_concerned());
+            return Err(Error::invalid(OP, "validation loss", mean, reason));
+        }
+        Ok(mean)
     }
 
     /// Writes everything that [`resume`](Self::resume) needs to the file `path`, by way of a directory beside it: a kill leaves the old file or the new one.
     ///
     /// # Errors
-    /// [`Error::Io`]; memory and device errors.
+    /// [`Error::InvalidArgument`] naming the first parameter or moment that is not finite: nothing is written then; [`Error::Io`]; memory and device errors.
     pub fn save(&self, path: &Path) -> Result<()> {
+        let state = self.optimiser.state()?;
+        let parameters = self.model.parameters();
+        let named = parameters.iter().map(|p| (p.path().to_owned(), p.var().value()));
+        expect_finite("Trainer::save", named.chain(state.iter().cloned()))?;
         let mut metadata = WriterOptions::default().metadata;
         metadata.insert("step".into(), self.step.to_string());
         let options = WriterOptions { metadata, max_shard_bytes: u64::MAX };
         write_by_rename(path, options, |writer| {
-            write_parameters(writer, MODEL, &self.model.parameters())?;
-            for (name, tensor) in self.optimiser.state()? {
-                writer.write_tensor(&format!("{OPTIMISER}{name}"), &to_stored(&tensor)?)?;
+            write_parameters(writer, MODEL, &parameters)?;
+            for (name, tensor) in &state {
+                writer.write_tensor(&format!("{OPTIMISER}{name}"), &to_stored(tensor)?)?;
             }
             let seeds = self.model.scope().mode().seeds().random();
             for (name, random) in [("random/batches", &self.batches), ("random/layers", &seeds)] {

@@ -94,16 +94,14 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
             bar.println(format!("step {}: loss {:.4}, validation {loss:.4}", report.step, report.loss));
         }
         if due(settings.save_every) && !trainer.is_done() {
-            trainer.save(&checkpoint)?;
-            trainer.model().save(dir)?;
+            save(&trainer, &val, dir)?;
         }
     }
     bar.finish_and_clear();
     let peak_bytes = device.memory().usage().peak;
+    save(&trainer, &val, dir)?;
     let val_loss = trainer.validate(&val, settings.val_windows)?;
     log.write(&Record::validation(trainer.step_count(), val_loss))?;
-    trainer.save(&checkpoint)?;
-    trainer.model().save(dir)?;
     plot::losses(&dir.join("loss.svg"), &log.records()?)
         .map_err(|e| Failure::Failed(format!("{}: {e}", dir.join("loss.svg").display())))?;
     seconds.sort_by(f64::total_cmp);
@@ -139,6 +137,13 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
         output::bytes(summary.model_bytes as usize),
         dir.display()
     ))
+}
+
+/// Saves training and model, unless the model is broken: finite parameters may be so large that no loss is finite, which one window tells.
+fn save(trainer: &Trainer, val: &TokenText, dir: &Path) -> Outcome {
+    trainer.validate(val, 1)?;
+    trainer.save(&dir.join(CHECKPOINT))?;
+    Ok(trainer.model().save(dir)?)
 }
 
 /// Makes the directory, and refuses to write over what is there.

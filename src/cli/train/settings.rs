@@ -224,6 +224,10 @@ impl Settings {
         let seed = all.seed.unwrap_or(0);
         let defaults = TrainOptions::default();
         let dense = linear == LinearKind::Dense;
+        let val_windows = all.val_windows.unwrap_or(60);
+        if val_windows == 0 {
+            return Err(Failure::Usage("--val-windows 0 must be at least 1".into()));
+        }
         let options = TrainOptions {
             steps,
             batch: all.batch.unwrap_or(defaults.batch),
@@ -256,7 +260,7 @@ impl Settings {
             seed,
             save_every: all.save_every.unwrap_or(100),
             val_every: all.val_every.unwrap_or(100),
-            val_windows: all.val_windows.unwrap_or(60),
+            val_windows,
             recompute: all.recompute,
             resume: args.resume,
             options,

@@ -9,7 +9,7 @@ use super::{LanguageModel, Mixer, MixerKind};
 use crate::checkpoint::{WriterOptions, write_json};
 use crate::codec::QuantizationConfig;
 use crate::layers::LinearLayer;
-use crate::train::{write_by_rename, write_parameters};
+use crate::train::{expect_finite, write_by_rename, write_parameters};
 
 impl LanguageModel {
     /// Writes `config.json` and `model.safetensors` into the directory `dir`, each so that the old file or the whole new one is there at every moment. Where the
@@ -17,8 +17,10 @@ impl LanguageModel {
     /// class, whose parameters have the names and forms of training.
     ///
     /// # Errors
-    /// [`Io`](fft_core::Error::Io); [`InvalidArgument`](fft_core::Error::InvalidArgument) for a coefficient that is not finite; memory and device errors.
+    /// [`Io`](fft_core::Error::Io); [`InvalidArgument`](fft_core::Error::InvalidArgument) naming the first parameter that is not finite: nothing is written then; memory and device errors.
     pub fn save(&self, dir: &Path) -> Result<()> {
+        let values = self.parameters().into_iter().map(|p| (p.path().to_owned(), p.var().value()));
+        expect_finite("LanguageModel::save", values)?;
         let path = dir.join("model.safetensors");
         let mut config = self.config().to_json();
         if self.config().mixer == MixerKind::Attention {
