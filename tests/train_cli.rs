@@ -139,6 +139,12 @@ fn a_killed_training_is_resumed() {
     stdout(&["generate", out, "--prompt", "The", "--max-new-tokens", "2"]);
     let refused = fails(1, &train(&text, out, &["--steps", "3"]));
     assert!(refused.contains("--resume"), "{refused}");
+    // What a kill in the middle of writing leaves, and what is none of ours.
+    let part = |name: &str| Path::new(out).join(name);
+    std::fs::create_dir_all(part("training.safetensors.partial-1")).unwrap();
+    std::fs::write(part("training.safetensors.partial-1").join("model.safetensors"), "half").unwrap();
+    std::fs::write(part(".log.jsonl.partial-12"), "half").unwrap();
+    std::fs::write(part("notes.partial-1"), "kept").unwrap();
     let log = || std::fs::read_to_string(Path::new(out).join("log.jsonl")).unwrap();
     let told = stdout(&train(&text, out, &["--steps", "1", "--resume"]));
     let after: usize = told
@@ -153,8 +159,12 @@ fn a_killed_training_is_resumed() {
     assert!(after >= 2 && after.is_multiple_of(2), "{told}");
     let steps = log().lines().filter(|line| line.contains("\"loss\"")).count();
     assert_eq!(steps, after, "the log has the steps of the checkpoint and no more");
+    assert!(!part("training.safetensors.partial-1").exists() && !part(".log.jsonl.partial-12").exists());
+    assert!(part("notes.partial-1").exists());
     let more = (after + 3).to_string();
-    stdout(&train(&text, out, &["--steps", &more, "--resume"]));
+    let resumed = run(&train(&text, out, &["--steps", &more, "--resume", "--val-every", "1"]));
+    let shown = String::from_utf8(resumed.stderr).unwrap();
+    assert_eq!(shown.lines().filter(|line| line.contains("validation")).count(), 2, "{shown}");
     assert_eq!(log().lines().filter(|line| line.contains("\"loss\"")).count(), after + 3);
 }
 

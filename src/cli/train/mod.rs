@@ -43,6 +43,7 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
     let dir = &settings.out;
     let io = |path: &Path, e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
     prepare_directory(&settings)?;
+    remove_partial(dir);
     let text = std::fs::read_to_string(&settings.text).map_err(|e| io(&settings.text, e))?;
     let tokenizer = tokenizer(&settings, &text)?;
     let (train, val) = texts(&settings, &tokenizer, &text)?;
@@ -72,6 +73,7 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
         if trainer.step_count() > 0 {
             out.line(format!("continuing after step {}", trainer.step_count()))?;
         }
+        out.flush()?;
     }
     let bar = output::progress(settings.options.steps, "training");
     bar.set_position(trainer.step_count());
@@ -91,7 +93,9 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
         if due(settings.val_every) && !trainer.is_done() {
             let loss = trainer.validate(&val, settings.val_windows)?;
             log.write(&Record::validation(report.step, loss))?;
-            bar.println(format!("step {}: loss {:.4}, validation {loss:.4}", report.step, report.loss));
+            let line = format!("step {}: loss {:.4}, validation {loss:.4}", report.step, report.loss);
+            // A bar that is not drawn prints no lines either.
+            if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
         }
         if due(settings.save_every) && !trainer.is_done() {
             save(&trainer, &val, dir)?;
@@ -162,6 +166,21 @@ fn prepare_directory(settings: &Settings) -> Outcome {
         return Err(Failure::Failed(format!("{} {reason}", dir.display())));
     }
     std::fs::create_dir_all(dir).map_err(|e| Failure::Failed(format!("{}: {e}", dir.display())))
+}
+
+/// Removes what trainings that were killed left half written in `dir`; what cannot be removed does no harm.
+fn remove_partial(dir: &Path) {
+    const NAMES: [&str; 4] = [CHECKPOINT, "model.safetensors", ".log.jsonl", ".config.json"];
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process =
+            NAMES.iter().find_map(|own| name.to_str()?.strip_prefix(own)?.strip_prefix(".partial-"));
+        if process.is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) {
+            let path = entry.path();
+            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        }
+    }
 }
 
 /// The tokenizer in the training's directory: a given one, copied, or one made from the text.
