@@ -339,7 +339,7 @@ impl Var {
         Var::apply(Unary(UnaryOp::Powf(exponent)), &[self])
     }
 
-    /// Limited to `min..=max`, real; no gradient where the limit is met.
+    /// Limited to `min..=max`, real; no gradient outside; at a limit itself it passes, as in PyTorch.
     ///
     /// # Errors
     /// As [`Tensor::unary`].
