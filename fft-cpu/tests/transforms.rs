@@ -151,3 +151,31 @@ fn planes_are_transformed_like_one_axis_after_the_other() {
         }
     }
 }
+
+/// Many real lines behind each other are transformed together, few one by one: lengths on both sides of where that changes, cropped and padded.
+#[test]
+fn many_real_lines_behind_each_other() {
+    let device = cpu(2);
+    for rows in [63, 67, 96] {
+        for n in [510, 512, 514, 600, 1000, 1001, 1024, 2046, 2048, 2050] {
+            for have in [n, n - 3, n + 5] {
+                let data: Vec<f32> = noise(have * rows, n as u64).iter().map(|&x| x as f32).collect();
+                let x = Tensor::from_slice(&device, &data, &[rows, have]).unwrap();
+                let got = x.rfft(1, Some(n), Norm::Ortho).unwrap().to_vec::<Complex32>().unwrap();
+                let whole = x.to_dtype(fft_core::DType::C128).unwrap().fft(1, Some(n), Norm::Ortho).unwrap();
+                let half = whole.narrow(1, 0, n / 2 + 1).unwrap().contiguous().unwrap();
+                let error = relative(&wide(&got), &half.to_vec::<Complex64>().unwrap());
+                let bound = f64::from(f32::EPSILON) * (n as f64).log2();
+                assert!(error <= bound, "{rows} lines of {have}, n = {n}: {error} > {bound}");
+            }
+        }
+    }
+    // What is not finite stays in its line.
+    let mut data: Vec<f32> = noise(64 * 512, 1).iter().map(|&x| x as f32).collect();
+    data[5 * 512 + 7] = f32::NAN;
+    let x = Tensor::from_slice(&device, &data, &[64, 512]).unwrap();
+    let got = x.rfft(1, None, Norm::Backward).unwrap().to_vec::<Complex32>().unwrap();
+    for (line, bins) in got.chunks(257).enumerate() {
+        assert!(bins.iter().all(|z| z.re.is_nan() == (line == 5)), "line {line}");
+    }
+}

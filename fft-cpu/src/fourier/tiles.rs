@@ -27,16 +27,28 @@ enum Plan<T> {
     Real(Arc<RealLanePlan<T>>),
 }
 
+/// Lengths of real lines behind each other that run on lanes.
+const PACKED: std::ops::RangeInclusive<usize> = 512..=2048;
+
 impl Job<'_> {
     /// Whether the transform runs on lanes.
     pub(super) fn is_on_lanes<T: Precision>(&self) -> bool {
         let (n, lanes) = (self.spec.n, T::lanes(machine()));
         let points = if self.spec.kind == FftKind::C2C { n } else { RealLanePlan::<T>::points(n) };
         n > 1
-            && self.contiguous() != [true; 2]
+            && (self.contiguous() != [true; 2] || self.is_faster_packed::<T>())
             && self.walk.len >= lanes / LEAST_PART
             && (points + 1).saturating_mul(2 * lanes * size_of::<T>()) <= MOST_SCRATCH
             && is_planned(points)
+    }
+
+    /// Whether lines that lie behind each other are better taken together, though they must be brought side by side, than one by one: real ones of these lengths, in number.
+    fn is_faster_packed<T: Precision>(&self) -> bool {
+        let n = self.spec.n;
+        self.spec.kind == FftKind::R2C
+            && n.is_multiple_of(2)
+            && PACKED.contains(&n)
+            && self.walk.len >= 4 * T::lanes(machine())
     }
 
     /// For complex lines that are left over from whole tiles, where they are so few that tiles of them would mostly be empty.
