@@ -24,7 +24,7 @@ impl Tensor {
     /// of `[channels, channels out / groups, taps]` and a `bias` of `[channels out]`; `output_padding` adds outputs behind.
     ///
     /// # Errors
-    /// As [`conv_transpose`](Self::conv_transpose); [`Error::InvalidArgument`] for a `spec` of another number of axes.
+    /// As [`conv_transpose`](Self::conv_transpose); [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a `spec` of another number of axes.
     pub fn conv_transpose1d(
         &self,
         weight: &Tensor,
@@ -71,7 +71,7 @@ impl Tensor {
     /// [`conv`](Self::conv) computes it: along each axis no more of them than taps, however long the stride is.
     ///
     /// # Errors
-    /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`] for a stride, dilation or number of groups of 0, groups that do not
+    /// Mismatches of shape, dtype or device; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a stride, dilation or number of groups of 0, groups that do not
     /// divide channels, padding that leaves no output, `output_padding` as large as both stride and dilation, other padding than zeros,
     /// no channels or no elements.
     pub fn conv_transpose(
@@ -88,7 +88,7 @@ impl Tensor {
     /// residue reach.
     ///
     /// # Errors
-    /// As [`conv_transpose`](Self::conv_transpose); [`Error::InvalidArgument`] for tiles that do not fit.
+    /// As [`conv_transpose`](Self::conv_transpose); [`Error::InvalidArgument`](crate::Error::InvalidArgument) for tiles that do not fit.
     pub fn conv_transpose_with(
         &self,
         weight: &Tensor,

@@ -5,9 +5,9 @@
 //!
 //! - **Lines** run on the calling thread. A [`Plan`], [`RealPlan`] or [`DctPlan`] is made once for a length, shared between threads, and
 //!   transforms without allocating; the functions of the same names find such a plan by the length of the slice, in a cache that all
-//!   threads share. The slice has the points of the transform: `&x[..n]` crops a line, [`resize`] pads it.
+//!   threads share. The slice has the points of the transform: `&x[..n]` crops a line, [`resize()`] pads it.
 //! - **Row-major arrays** are a slice and a shape. Their transforms run on the threads of a device that the process shares: those of complex
-//!   and real arrays in the slices, with scratch for some lines (inverse real ones for a spectrum); cosine and sine transforms, [`stft`] and
+//!   and real arrays in the slices, with scratch for some lines (inverse real ones for a spectrum); cosine and sine transforms, [`stft()`] and
 //!   convolutions in tensors of that device, to which the slices are copied.
 //!
 //! ```
