@@ -100,7 +100,7 @@ impl MultiHeadAttention {
     pub fn forward_masked(&self, x: &Var, mask: &Var) -> Result<Var> {
         let [batch, t] = self.sizes(x)?;
         let AttentionOptions { heads, kv_heads, head_dim, causal, .. } = self.options;
-        let (q, k, v) = self.projected(x, batch, t, 0)?;
+        let (q, k, v) = self.projected(x, batch, t)?;
         // A head of keys serves its group of queries.
         let group = heads / kv_heads;
         let shared = |x: &Var| {
@@ -119,9 +119,9 @@ impl MultiHeadAttention {
         self.joined(&scores.softmax(3)?.matmul(&shared(&v)?)?, batch, t)
     }
 
-    fn spec(&self, offset: usize) -> AttentionSpec {
+    fn spec(&self) -> AttentionSpec {
         let scale = 1.0 / (self.options.head_dim as f32).sqrt();
-        AttentionSpec { scale, causal: self.options.causal, offset }
+        AttentionSpec { scale, causal: self.options.causal, offset: 0 }
     }
 
     fn sizes(&self, x: &Var) -> Result<[usize; 2]> {
@@ -130,15 +130,15 @@ impl MultiHeadAttention {
         Ok([x.shape()[0], x.shape()[1]])
     }
 
-    /// Queries, keys and values, `[batch, heads, t, head_dim]`, of positions from `start`.
-    fn projected(&self, x: &Var, batch: usize, t: usize, start: usize) -> Result<(Var, Var, Var)> {
+    /// Queries, keys and values, `[batch, heads, t, head_dim]`.
+    fn projected(&self, x: &Var, batch: usize, t: usize) -> Result<(Var, Var, Var)> {
         let AttentionOptions { heads, kv_heads, head_dim, .. } = self.options;
         let split = |x: Var, heads: usize| x.reshape(&[batch, t, heads, head_dim])?.transpose(1, 2);
         let q = split(self.q.forward(x)?, heads)?;
         let k = split(self.k.forward(x)?, kv_heads)?;
         let v = split(self.v.forward(x)?, kv_heads)?;
         let Some(rope) = &self.rope else { return Ok((q, k, v)) };
-        let (cos, sin) = rope.get(start, t)?;
+        let (cos, sin) = rope.get(0, t)?;
         let (cos, sin) = (cos.to_dtype(self.dtype)?, sin.to_dtype(self.dtype)?);
         Ok((q.rope(&cos, &sin)?, k.rope(&cos, &sin)?, v))
     }
@@ -157,7 +157,7 @@ impl MultiHeadAttention {
 impl Layer for MultiHeadAttention {
     fn forward(&self, x: &Var) -> Result<Var> {
         let [batch, t] = self.sizes(x)?;
-        let (q, k, v) = self.projected(x, batch, t, 0)?;
-        self.joined(&Var::attention(&q, &k, &v, self.spec(0))?, batch, t)
+        let (q, k, v) = self.projected(x, batch, t)?;
+        self.joined(&Var::attention(&q, &k, &v, self.spec())?, batch, t)
     }
 }
