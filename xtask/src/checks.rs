@@ -26,7 +26,7 @@ pub(crate) const STEPS: &[Step] = &[
 pub(crate) const TUNE: Step = Step { name: "tune", run: tune };
 
 /// The crates that are published, in the order of their dependencies.
-const PUBLISHED: &[&str] = &["fft-core", "fft-cpu", "fft-nn", "fft-tensor"];
+const PUBLISHED: &[&str] = &["fft-core", "fft-cpu", "fft-shaders", "fft-wgpu", "fft-nn", "fft-tensor"];
 
 /// Crates that only a command line needs; the library must do without.
 const CLI_CRATES: &[&str] = &["clap", "indicatif", "globset", "ctrlc"];
@@ -107,5 +107,32 @@ fn package() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
-    cargo(&["test", "--workspace", "--locked"], &[])
+    // With a driver here, a run without its cases is a failure; without one they say loudly that they did not run.
+    let env: &[_] = if vulkan_driver() { &[("FFT_TENSOR_REQUIRE_WGPU", "1")] } else { &[] };
+    cargo(&["test", "--workspace", "--locked"], env)
+}
+
+/// Whether there is a Vulkan driver, after installing Mesa's software driver where that can be done without a question.
+fn vulkan_driver() -> bool {
+    let present = || {
+        ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"]
+            .iter()
+            .any(|dir| std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()))
+    };
+    if present() || !cfg!(target_os = "linux") {
+        return present();
+    }
+    let succeeds = |program: &str, args: &[&str]| {
+        let status = Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let install = ["apt-get", "install", "-y", "--no-install-recommends", "mesa-vulkan-drivers"];
+    let installed = succeeds("sh", &["-c", "test \"$(id -u)\" = 0"]) && succeeds(install[0], &install[1..])
+        || succeeds("sudo", &[&["-n"], &install[..]].concat());
+    if !installed {
+        eprintln!(
+            "xtask: no Vulkan driver, and mesa-vulkan-drivers could not be installed: the wgpu cases will not run"
+        );
+    }
+    installed && present()
 }

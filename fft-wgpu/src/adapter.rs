@@ -1,0 +1,130 @@
+//! The adapters of the machine, and the choice among them.
+
+use fft_core::{Error, Result};
+use wgpu::{Adapter, AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor, InstanceFlags};
+
+use crate::{AdapterChoice, WgpuOptions};
+
+/// What an adapter tells about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterDescription {
+    /// Its place in [`adapters`], which `wgpu:N` names.
+    pub index: usize,
+    /// The maker's name for it.
+    pub name: String,
+    /// The driver, with its version where it tells.
+    pub driver: String,
+    /// Vulkan, Metal or DX12.
+    pub api: String,
+    /// Discrete, integrated, virtual, software or other.
+    pub kind: &'static str,
+    /// The largest buffer in bytes.
+    pub max_buffer: u64,
+    /// The largest part of a buffer that a kernel sees at once, in bytes.
+    pub max_binding: u64,
+    /// Bytes that the invocations of a workgroup share.
+    pub workgroup_memory: u32,
+    /// The most invocations of a workgroup.
+    pub workgroup_size: u32,
+    /// Features that kernels can use, separated by spaces.
+    pub features: String,
+}
+
+fn kind(device: DeviceType) -> &'static str {
+    match device {
+        DeviceType::DiscreteGpu => "discrete",
+        DeviceType::IntegratedGpu => "integrated",
+        DeviceType::VirtualGpu => "virtual",
+        DeviceType::Cpu => "software",
+        DeviceType::Other => "other",
+    }
+}
+
+pub(crate) fn driver(info: &AdapterInfo) -> String {
+    let parts = [info.driver.as_str(), info.driver_info.as_str()];
+    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn describe(index: usize, adapter: &Adapter) -> AdapterDescription {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let known = [
+        (wgpu::Features::SHADER_F16, "f16"),
+        (wgpu::Features::SHADER_F64, "f64"),
+        (wgpu::Features::SUBGROUP, "subgroups"),
+        (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+        (wgpu::Features::IMMEDIATES, "immediates"),
+    ];
+    let names: Vec<&str> =
+        known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| *name).collect();
+    AdapterDescription {
+        index,
+        driver: driver(&info),
+        api: info.backend.to_string(),
+        kind: kind(info.device_type),
+        name: info.name,
+        max_buffer: limits.max_buffer_size,
+        max_binding: limits.max_storage_buffer_binding_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroup_size: limits.max_compute_invocations_per_workgroup,
+        features: names.join(" "),
+    }
+}
+
+/// The adapters, hardware first, each kind in the driver's order. An adapter that several interfaces offer is there once for each.
+fn sorted(flags: InstanceFlags) -> Vec<Adapter> {
+    let descriptor = InstanceDescriptor {
+        backends: Backends::PRIMARY,
+        flags,
+        ..InstanceDescriptor::new_without_display_handle()
+    };
+    let instance = Instance::new(descriptor);
+    let mut found = pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY));
+    found.retain(|adapter| {
+        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    });
+    found.sort_by_key(|adapter| match adapter.get_info().device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu | DeviceType::Other => 2,
+        DeviceType::Cpu => 3,
+    });
+    found
+}
+
+/// The adapters of the machine, hardware before software. Empty where there is no driver.
+pub fn adapters() -> Vec<AdapterDescription> {
+    sorted(InstanceFlags::empty()).iter().enumerate().map(|(i, a)| describe(i, a)).collect()
+}
+
+/// The adapter that the options ask for, and its index.
+pub(crate) fn choose(options: &WgpuOptions) -> Result<(usize, Adapter)> {
+    let flags = if options.validation { InstanceFlags::VALIDATION } else { InstanceFlags::empty() };
+    let found = sorted(flags);
+    let has = |device: DeviceType| move |adapter: &Adapter| adapter.get_info().device_type == device;
+    let place = match &options.adapter {
+        AdapterChoice::Auto => (!found.is_empty()).then_some(0),
+        AdapterChoice::Index(index) => (*index < found.len()).then_some(*index),
+        AdapterChoice::Name(part) => {
+            let part = part.to_lowercase();
+            found.iter().position(|a| a.get_info().name.to_lowercase().contains(&part))
+        }
+        AdapterChoice::Discrete => found.iter().position(has(DeviceType::DiscreteGpu)),
+        AdapterChoice::Integrated => found.iter().position(has(DeviceType::IntegratedGpu)),
+        AdapterChoice::Software => found.iter().position(has(DeviceType::Cpu)),
+    };
+    let names: Vec<String> = found.iter().map(|a| a.get_info().name).collect();
+    let adapter = place.and_then(|place| Some((place, found.into_iter().nth(place)?)));
+    adapter.ok_or_else(|| {
+        let device = match &options.adapter {
+            AdapterChoice::Index(index) => format!("wgpu:{index}"),
+            AdapterChoice::Auto => "wgpu".to_owned(),
+            other => format!("wgpu ({other:?})"),
+        };
+        let reason = if names.is_empty() {
+            "no Vulkan, Metal or DX12 driver offers an adapter".to_owned()
+        } else {
+            format!("the adapters are {}", names.join(", "))
+        };
+        Error::DeviceUnavailable { device, reason }
+    })
+}

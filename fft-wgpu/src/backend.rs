@@ -1,0 +1,182 @@
+//! An adapter as a device.
+
+use std::sync::Arc;
+
+use fft_core::backend::CacheStats;
+use fft_core::{
+    BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result,
+    ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
+};
+
+use crate::context::Context;
+use crate::memory::GpuBuffer;
+use crate::store::Store;
+use crate::{WgpuOptions, elementwise, transfer};
+
+/// A GPU, or a software adapter, through wgpu.
+///
+/// Work is recorded and submitted in groups; [`download`](SpectralBackend::download) and
+/// [`synchronize`](SpectralBackend::synchronize) wait for it. Several threads may use one device: their work is recorded in the order in
+/// which they call.
+#[derive(Debug)]
+pub struct WgpuBackend {
+    context: Arc<Context>,
+}
+
+impl WgpuBackend {
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// `DeviceUnavailable` when there is no such adapter, or it cannot be opened.
+    pub fn new(options: &WgpuOptions) -> Result<Self> {
+        Ok(Self { context: Context::open(options)? })
+    }
+}
+
+/// An adapter as a [`Device`].
+///
+/// # Errors
+/// As [`WgpuBackend::new`].
+pub fn device(options: WgpuOptions) -> Result<Device> {
+    WgpuBackend::new(&options).map(Device::new)
+}
+
+/// What a device did so far, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Groups of work handed to the driver.
+    pub submissions: usize,
+    /// Kernels run.
+    pub dispatches: usize,
+    /// Shaders compiled.
+    pub pipelines: usize,
+    /// Sets of buffers for kernels.
+    pub bind_groups: usize,
+    /// Buffers created, those for reading back included.
+    pub buffers: usize,
+}
+
+/// The context behind a device of this crate; any of its buffers knows it.
+fn context(device: &Device) -> Option<Arc<Context>> {
+    let probe = device.alloc(0).ok()?;
+    probe.downcast_ref::<GpuBuffer>().map(|b| Arc::clone(&b.context))
+}
+
+/// What a device did so far; nothing for a device of another crate, or one that is lost.
+pub fn stats(device: &Device) -> Option<Stats> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let context = context(device)?;
+    let counters = &context.counters;
+    Some(Stats {
+        submissions: counters.submissions.load(Relaxed),
+        dispatches: counters.dispatches.load(Relaxed),
+        pipelines: context.pipelines.pipelines_created(),
+        bind_groups: context.pipelines.groups_created(),
+        buffers: context.pool.created() + counters.staging.load(Relaxed),
+    })
+}
+
+/// Destroys the device behind a handle, as a driver does that resets it: for tests of what happens then.
+#[doc(hidden)]
+pub fn destroy(device: &Device) {
+    if let Some(context) = context(device) {
+        context.device.destroy();
+    }
+}
+
+impl SpectralBackend for WgpuBackend {
+    fn info(&self) -> &DeviceInfo {
+        &self.context.info
+    }
+
+    fn memory(&self) -> &Arc<MemoryTracker> {
+        &self.context.memory
+    }
+
+    fn cache_stats(&self) -> CacheStats {
+        use std::sync::atomic::Ordering::Relaxed;
+        let counters = &self.context.counters;
+        CacheStats {
+            plans_created: counters.plans.load(Relaxed) + self.context.pipelines.pipelines_created(),
+            blocks_allocated: self.context.pool.created() + counters.staging.load(Relaxed),
+        }
+    }
+
+    fn supports(&self, dtype: DType) -> bool {
+        Store::of(dtype).is_some()
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Buffer> {
+        transfer::alloc(&self.context, bytes)
+    }
+
+    fn adopt(&self, bytes: HostBytes, _align: usize) -> Result<Buffer> {
+        let mut buffer = transfer::alloc(&self.context, bytes.as_slice().len())?;
+        transfer::upload(&self.context, bytes.as_slice(), &mut buffer, 0)?;
+        Ok(buffer)
+    }
+
+    fn upload(&self, bytes: &[u8], dst: &mut Buffer, offset: usize) -> Result<()> {
+        transfer::upload(&self.context, bytes, dst, offset)
+    }
+
+    fn download(&self, src: &Buffer, offset: usize, out: &mut [u8]) -> Result<()> {
+        transfer::download(&self.context, src, offset, out)
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        self.context.wait()
+    }
+
+    fn trim(&self) {
+        self.context.trim();
+    }
+
+    fn copy(&self, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::copy(&self.context, src, dst)
+    }
+
+    fn fill(&self, re: f64, im: f64, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::fill(&self.context, re, im, dst)
+    }
+
+    fn gather(&self, _src: View<'_>, _axis: usize, _indices: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
+        Err(self.context.unsupported("gather", "it is not built yet"))
+    }
+
+    fn scatter(
+        &self,
+        _src: View<'_>,
+        _axis: usize,
+        _indices: View<'_>,
+        _mode: ScatterMode,
+        _dst: ViewMut<'_>,
+    ) -> Result<()> {
+        Err(self.context.unsupported("scatter", "it is not built yet"))
+    }
+
+    fn unary(&self, op: UnaryOp, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::unary(&self.context, op, src, dst)
+    }
+
+    fn binary(&self, op: BinaryOp, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::binary(&self.context, op, a, b, dst)
+    }
+
+    fn select(&self, condition: View<'_>, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        elementwise::select(&self.context, condition, a, b, dst)
+    }
+
+    fn reduce(&self, _op: ReduceOp, _src: View<'_>, _axes: &[usize], _dst: ViewMut<'_>) -> Result<()> {
+        Err(self.context.unsupported("reduce", "it is not built yet"))
+    }
+
+    fn matmul(&self, _a: View<'_>, _b: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
+        Err(self.context.unsupported("matmul", "it is not built yet"))
+    }
+
+    fn fft(&self, _spec: FftSpec, _src: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
+        Err(self.context.unsupported("fft", "it is not built yet"))
+    }
+}

@@ -1,0 +1,36 @@
+//! The WebGPU backend of fft-tensor: Vulkan, Metal and DX12 through wgpu.
+//!
+//! [`device`] opens an adapter; [`adapters`] lists those of the machine, software adapters such as Mesa's lavapipe included.
+//!
+//! - Work is recorded and handed to the driver in groups; buffers, pipelines and bind groups are kept and used again, and
+//!   [`stats`] counts what was made.
+//! - Everything runs within WebGPU's default limits, and uses more where the adapter has it ([`WgpuOptions::default_limits`] keeps to
+//!   the defaults). Tensors larger than one binding are worked on in parts.
+//! - `F32`, `C64`, `F16`, `BF16` and the integer types; no shader needs half-precision or 64-bit features. `F64` and `C128` are
+//!   refused with `Unsupported`.
+//! - A lost device, a shortage of memory and a device that does not answer are errors of the call that meets them and of all after it.
+
+mod adapter;
+mod backend;
+mod context;
+mod elementwise;
+mod memory;
+mod options;
+mod params;
+mod pipelines;
+mod status;
+mod store;
+mod stream;
+mod transfer;
+mod walk;
+
+pub use adapter::{AdapterDescription, adapters};
+pub use backend::{Stats, WgpuBackend, destroy, device, stats};
+pub use options::{AdapterChoice, WgpuOptions};
+
+/// Every shader that the backend makes, by name, for the test that validates them.
+#[doc(hidden)]
+pub fn every_shader() -> Vec<(String, String)> {
+    let all = elementwise::every_shader();
+    all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
+}

@@ -1,0 +1,188 @@
+//! Pipelines by name, and bind groups by the buffers they name. Neither is made twice.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
+    BindGroupLayoutEntry, BindingResource, BindingType, BufferBinding, BufferBindingType, BufferSize,
+    ComputePipeline, ComputePipelineDescriptor, PipelineCompilationOptions, PipelineLayoutDescriptor,
+    ShaderModuleDescriptor, ShaderRuntimeChecks, ShaderSource, ShaderStages,
+};
+
+use crate::memory::Block;
+use crate::params::PARAMS_BYTES;
+
+/// The most bind groups that are kept.
+const MAX_GROUPS: usize = 8192;
+
+/// Part of a buffer that a kernel reads or writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Binding<'a> {
+    pub(crate) block: &'a Block,
+    /// A multiple of 256.
+    pub(crate) offset: u64,
+    /// Not 0.
+    pub(crate) size: u64,
+    pub(crate) write: bool,
+}
+
+impl<'a> Binding<'a> {
+    /// A whole buffer.
+    pub(crate) fn whole(block: &'a Block, write: bool) -> Self {
+        Self { block, offset: 0, size: block.size(), write }
+    }
+}
+
+/// A pipeline and the layout of its bindings.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: ComputePipeline,
+    layout: BindGroupLayout,
+}
+
+type GroupKey = Vec<(u64, u64, u64, bool)>;
+
+/// What is kept for reuse.
+#[derive(Debug)]
+pub(crate) struct Pipelines {
+    checked: bool,
+    made: Mutex<HashMap<String, Arc<Pipeline>>>,
+    layouts: Mutex<HashMap<Vec<bool>, BindGroupLayout>>,
+    groups: Mutex<HashMap<GroupKey, BindGroup>>,
+    pipelines_created: AtomicUsize,
+    groups_created: AtomicUsize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Maps are consistent after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pipelines {
+    /// With `checked` shaders check their indices and bound their loops.
+    pub(crate) fn new(checked: bool) -> Self {
+        Self {
+            checked,
+            made: Mutex::default(),
+            layouts: Mutex::default(),
+            groups: Mutex::default(),
+            pipelines_created: AtomicUsize::new(0),
+            groups_created: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn pipelines_created(&self) -> usize {
+        self.pipelines_created.load(Relaxed)
+    }
+
+    pub(crate) fn groups_created(&self) -> usize {
+        self.groups_created.load(Relaxed)
+    }
+
+    pub(crate) fn forget_groups(&self) {
+        lock(&self.groups).clear();
+    }
+
+    /// Parameters at binding 0, then one storage buffer for each of `writes`.
+    fn layout(&self, device: &wgpu::Device, writes: &[bool]) -> BindGroupLayout {
+        let mut layouts = lock(&self.layouts);
+        if let Some(layout) = layouts.get(writes) {
+            return layout.clone();
+        }
+        let entry = |binding: u32, ty: BufferBindingType, dynamic: bool| BindGroupLayoutEntry {
+            binding,
+            visibility: ShaderStages::COMPUTE,
+            ty: BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+            count: None,
+        };
+        let mut entries = vec![entry(0, BufferBindingType::Uniform, true)];
+        for (i, &write) in writes.iter().enumerate() {
+            entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !write }, false));
+        }
+        let descriptor = BindGroupLayoutDescriptor { label: None, entries: &entries };
+        let layout = device.create_bind_group_layout(&descriptor);
+        layouts.insert(writes.to_vec(), layout.clone());
+        layout
+    }
+
+    /// The pipeline of a name, which stands for its source and for which of its bindings are written.
+    pub(crate) fn get(
+        &self,
+        device: &wgpu::Device,
+        name: &str,
+        bindings: &[Binding<'_>],
+        source: impl FnOnce() -> String,
+    ) -> Arc<Pipeline> {
+        let mut made = lock(&self.made);
+        if let Some(pipeline) = made.get(name) {
+            return Arc::clone(pipeline);
+        }
+        let text = fft_shaders::link(&source());
+        let descriptor =
+            ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(text.into()) };
+        let module = if self.checked {
+            device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: kernels compute their places from layouts that `Tensor` proved to lie within their buffers and from counts that the
+            // dispatcher made; indices that come from data are limited in the shader. Every loop ends at such a count, and no divisor
+            // is 0. `validation` turns the checks on again, and the tests run both ways.
+            unsafe { device.create_shader_module_trusted(descriptor, ShaderRuntimeChecks::unchecked()) }
+        };
+        let writes: Vec<bool> = bindings.iter().map(|b| b.write).collect();
+        let layout = self.layout(device, &writes);
+        let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
+            label: Some(name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: None,
+            // Every kernel writes what it reads of workgroup memory.
+            compilation_options: PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: self.checked,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        let pipeline = Arc::new(Pipeline { pipeline, layout });
+        made.insert(name.to_owned(), Arc::clone(&pipeline));
+        self.pipelines_created.fetch_add(1, Relaxed);
+        pipeline
+    }
+
+    /// The bind group of a pipeline's layout with these buffers.
+    pub(crate) fn group(
+        &self,
+        device: &wgpu::Device,
+        pipeline: &Pipeline,
+        arena: &wgpu::Buffer,
+        bindings: &[Binding<'_>],
+    ) -> BindGroup {
+        let key: GroupKey = bindings.iter().map(|b| (b.block.id, b.offset, b.size, b.write)).collect();
+        let mut groups = lock(&self.groups);
+        if let Some(group) = groups.get(&key) {
+            return group.clone();
+        }
+        let part = |buffer, offset, size| {
+            BindingResource::Buffer(BufferBinding { buffer, offset, size: BufferSize::new(size) })
+        };
+        let mut entries = vec![BindGroupEntry { binding: 0, resource: part(arena, 0, PARAMS_BYTES as u64) }];
+        for (i, b) in bindings.iter().enumerate() {
+            let resource = part(&b.block.buffer, b.offset, b.size);
+            entries.push(BindGroupEntry { binding: i as u32 + 1, resource });
+        }
+        let descriptor = BindGroupDescriptor { label: None, layout: &pipeline.layout, entries: &entries };
+        let group = device.create_bind_group(&descriptor);
+        if groups.len() >= MAX_GROUPS {
+            groups.clear();
+        }
+        groups.insert(key, group.clone());
+        self.groups_created.fetch_add(1, Relaxed);
+        group
+    }
+}

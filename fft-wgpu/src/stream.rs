@@ -1,0 +1,319 @@
+//! Work on its way to the device: dispatches are recorded one after another and submitted together.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{MutexGuard, PoisonError, mpsc};
+
+use fft_core::{Error, Result};
+use wgpu::{
+    BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePass,
+    ComputePassDescriptor, MapMode, PollError, PollType, SubmissionIndex,
+};
+
+use crate::context::Context;
+use crate::memory::{Block, Scratch};
+use crate::params::{PARAMS_BYTES, Params};
+use crate::pipelines::Binding;
+
+/// Bytes of parameters and small uploads of one submission.
+const ARENA: usize = 256 << 10;
+/// Dispatches of one submission.
+const MAX_DISPATCHES: usize = 256;
+/// Uploads of at most so many bytes are recorded in order; larger ones are written by the queue, before what is recorded.
+const SMALL_UPLOAD: usize = 16 << 10;
+/// Submissions that may wait for the device.
+const MAX_IN_FLIGHT: usize = 8;
+/// Bytes read back at once.
+const STAGING: u64 = 16 << 20;
+
+/// What is recorded and not yet submitted.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    encoder: Option<CommandEncoder>,
+    pass: Option<ComputePass<'static>>,
+    /// Parameters and small uploads, at multiples of 256 bytes.
+    bytes: Vec<u8>,
+    arena: wgpu::Buffer,
+    dispatches: usize,
+    /// The number of this recording.
+    serial: u64,
+    in_flight: VecDeque<SubmissionIndex>,
+}
+
+impl Stream {
+    pub(crate) fn new(device: &wgpu::Device) -> Self {
+        let arena = device.create_buffer(&BufferDescriptor {
+            label: Some("arena"),
+            size: ARENA as u64,
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let bytes = Vec::with_capacity(ARENA);
+        Self { encoder: None, pass: None, bytes, arena, dispatches: 0, serial: 1, in_flight: VecDeque::new() }
+    }
+
+    fn encoder(&mut self, device: &wgpu::Device) -> &mut CommandEncoder {
+        self.encoder
+            .get_or_insert_with(|| device.create_command_encoder(&CommandEncoderDescriptor { label: None }))
+    }
+
+    fn pass(&mut self, device: &wgpu::Device) -> &mut ComputePass<'static> {
+        if self.pass.is_none() {
+            let descriptor = ComputePassDescriptor::default();
+            let pass = self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime();
+            return self.pass.insert(pass);
+        }
+        match &mut self.pass {
+            Some(pass) => pass,
+            None => unreachable!("made above"),
+        }
+    }
+
+    /// The encoder outside of any pass.
+    fn between_passes(&mut self, device: &wgpu::Device) -> &mut CommandEncoder {
+        self.pass = None;
+        self.encoder(device)
+    }
+
+    /// Puts bytes into the arena; returns their place. There is room.
+    fn put(&mut self, bytes: &[u8]) -> u64 {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(self.bytes.len().next_multiple_of(PARAMS_BYTES), 0);
+        at as u64
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.len() + bytes.next_multiple_of(PARAMS_BYTES) <= ARENA && self.dispatches < MAX_DISPATCHES
+    }
+
+    /// Submits what is recorded.
+    fn submit(&mut self, context: &Context) {
+        self.pass = None;
+        let Some(encoder) = self.encoder.take() else { return };
+        if !self.bytes.is_empty() {
+            context.queue.write_buffer(&self.arena, 0, &self.bytes);
+            self.bytes.clear();
+        }
+        let index = context.queue.submit([encoder.finish()]);
+        self.in_flight.push_back(index);
+        self.dispatches = 0;
+        self.serial += 1;
+        Context::count(&context.counters.submissions);
+    }
+}
+
+impl Context {
+    fn stream(&self) -> MutexGuard<'_, Stream> {
+        // A panic cannot leave half a dispatch: it is recorded by one call at the end.
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Submits what is recorded, and waits when the device is far behind.
+    fn flush(&self, stream: &mut Stream) -> Result<()> {
+        stream.submit(self);
+        while stream.in_flight.len() > MAX_IN_FLIGHT {
+            let oldest = stream.in_flight.pop_front();
+            self.poll(oldest)?;
+        }
+        self.check()
+    }
+
+    /// Waits for a submission, or for all.
+    fn poll(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+        let poll = PollType::Wait { submission_index: submission, timeout: Some(self.timeout) };
+        match self.device.poll(poll) {
+            Ok(_) => self.check(),
+            Err(PollError::Timeout) => {
+                Err(self.lose(format!("it did not answer within {} s", self.timeout.as_secs_f64())))
+            }
+            Err(error) => Err(self.lose(error.to_string())),
+        }
+    }
+
+    /// Submits what is recorded and waits until all is done.
+    pub(crate) fn wait(&self) -> Result<()> {
+        {
+            let mut stream = self.stream();
+            self.flush(&mut stream)?;
+            stream.in_flight.clear();
+        }
+        self.poll(None)
+    }
+
+    /// Records a dispatch of `groups` workgroups. `name` stands for the source.
+    pub(crate) fn dispatch(
+        &self,
+        name: &str,
+        bindings: &[Binding<'_>],
+        params: &Params,
+        groups: usize,
+        source: impl FnOnce() -> String,
+    ) -> Result<()> {
+        if groups == 0 {
+            return Ok(());
+        }
+        self.check()?;
+        let pipeline = self.pipelines.get(&self.device, name, bindings, source);
+        let most = self.limits.groups as usize;
+        // Nearly square where one dimension does not do, so that few groups have nothing to do.
+        let rows = groups.div_ceil(most);
+        let columns = groups.div_ceil(rows);
+        if rows > most {
+            return Err(self.unsupported("dispatch", format!("{groups} workgroups are too many")));
+        }
+        let params = Params { groups_x: columns as u32, ..*params };
+        let mut stream = self.stream();
+        if !stream.has_room(PARAMS_BYTES) {
+            self.flush(&mut stream)?;
+        }
+        let group = self.pipelines.group(&self.device, &pipeline, &stream.arena, bindings);
+        for binding in bindings {
+            binding.block.used.store(stream.serial, Relaxed);
+        }
+        let at = stream.put(bytemuck::bytes_of(&params)) as u32;
+        let pass = stream.pass(&self.device);
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &group, &[at]);
+        pass.dispatch_workgroups(columns as u32, rows as u32, 1);
+        stream.dispatches += 1;
+        Self::count(&self.counters.dispatches);
+        Ok(())
+    }
+
+    /// Copies whole words between buffers. Sizes and offsets are multiples of 4.
+    pub(crate) fn copy_words(&self, src: (&Block, u64), dst: (&Block, u64), size: u64) -> Result<()> {
+        self.check()?;
+        let mut stream = self.stream();
+        if !stream.has_room(0) {
+            self.flush(&mut stream)?;
+        }
+        src.0.used.store(stream.serial, Relaxed);
+        dst.0.used.store(stream.serial, Relaxed);
+        let encoder = stream.between_passes(&self.device);
+        encoder.copy_buffer_to_buffer(&src.0.buffer, src.1, &dst.0.buffer, dst.1, size);
+        stream.dispatches += 1;
+        Ok(())
+    }
+
+    /// Writes bytes at a multiple of 4. A number of bytes that is none is made one by zeros, for which there is room.
+    pub(crate) fn write(&self, bytes: &[u8], dst: &Block, offset: u64) -> Result<()> {
+        self.check()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut stream = self.stream();
+        if bytes.len() <= SMALL_UPLOAD {
+            // In order with everything else, without a submission.
+            if !stream.has_room(bytes.len()) {
+                self.flush(&mut stream)?;
+            }
+            dst.used.store(stream.serial, Relaxed);
+            let at = stream.put(bytes);
+            let arena = stream.arena.clone();
+            let size = (bytes.len() as u64).next_multiple_of(4);
+            let encoder = stream.between_passes(&self.device);
+            encoder.copy_buffer_to_buffer(&arena, at, &dst.buffer, offset, size);
+            stream.dispatches += 1;
+            return Ok(());
+        }
+        // The queue writes before what is submitted later: recorded work that uses the buffer must go first.
+        if dst.used.load(Relaxed) == stream.serial {
+            self.flush(&mut stream)?;
+        }
+        let whole = bytes.len() / 4 * 4;
+        self.queue.write_buffer(&dst.buffer, offset, &bytes[..whole]);
+        if whole < bytes.len() {
+            let mut last = [0; 4];
+            last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+            self.queue.write_buffer(&dst.buffer, offset + whole as u64, &last);
+        }
+        self.check()
+    }
+
+    /// A buffer that the host can read.
+    fn staging(&self) -> Result<wgpu::Buffer> {
+        let kept = self.staging.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(buffer) = kept {
+            return Ok(buffer);
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let size = STAGING.min(self.limits.buffer);
+        let buffer = self.device.create_buffer(&BufferDescriptor {
+            label: Some("staging"),
+            size,
+            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        if pollster::block_on(scope.pop()).is_some() {
+            return Err(Error::OutOfMemory { device: self.info.id.clone(), requested: size as usize });
+        }
+        Self::count(&self.counters.staging);
+        Ok(buffer)
+    }
+
+    /// Reads `out.len()` bytes from byte `offset`, after all that is recorded.
+    pub(crate) fn read(&self, src: &Block, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.check()?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let staging = self.staging()?;
+        let mut done = 0;
+        while done < out.len() {
+            let from = offset + done as u64;
+            let start = from / 4 * 4;
+            let skip = (from - start) as usize;
+            let part = (out.len() - done).min(staging.size() as usize - skip);
+            let size = ((skip + part) as u64).next_multiple_of(4);
+            let index = {
+                let mut stream = self.stream();
+                let encoder = stream.between_passes(&self.device);
+                encoder.copy_buffer_to_buffer(&src.buffer, start, &staging, 0, size);
+                stream.submit(self);
+                let index = stream.in_flight.pop_back();
+                // What came before is done when this is.
+                stream.in_flight.clear();
+                index
+            };
+            self.map(&staging, size, index, |bytes| {
+                out[done..done + part].copy_from_slice(&bytes[skip..skip + part]);
+            })?;
+            done += part;
+        }
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner).push(staging);
+        Ok(())
+    }
+
+    /// Waits until the host can read the start of `staging`, and reads it.
+    fn map(
+        &self,
+        staging: &wgpu::Buffer,
+        size: u64,
+        after: Option<SubmissionIndex>,
+        read: impl FnOnce(&[u8]),
+    ) -> Result<()> {
+        let (sender, receiver) = mpsc::channel();
+        staging.map_async(MapMode::Read, 0..size, move |result| {
+            // Nobody listens any more when the wait below failed.
+            let _ = sender.send(result);
+        });
+        self.poll(after)?;
+        match receiver.recv_timeout(self.timeout) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.lose(error.to_string())),
+            Err(_) => return Err(self.lose("a buffer was not mapped in time")),
+        }
+        {
+            let view = staging.get_mapped_range(0..size).map_err(|e| self.lose(e.to_string()))?;
+            read(&view);
+        }
+        staging.unmap();
+        Ok(())
+    }
+
+    /// Temporary memory.
+    pub(crate) fn scratch(&self, bytes: usize) -> Result<Scratch<'_>> {
+        Scratch::new(self, bytes)
+    }
+}

@@ -1,0 +1,106 @@
+//! The shaders of fft-tensor's GPU backends, as text.
+//!
+//! WGSL has no includes. The files of [`LIBRARY`] hold functions, structures and constants, one after another; [`link`] puts before
+//! a kernel those that it uses, and those that these use, so that a shader is no longer than it must be.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// The files of functions that kernels draw from: a name for messages, and the text.
+pub const LIBRARY: &[(&str, &str)] = &[
+    ("scalar", include_str!("../wgsl/scalar.wgsl")),
+    ("integer64", include_str!("../wgsl/integer64.wgsl")),
+    ("math", include_str!("../wgsl/math.wgsl")),
+    ("complex", include_str!("../wgsl/complex.wgsl")),
+    ("params", include_str!("../wgsl/params.wgsl")),
+];
+
+struct Item {
+    name: &'static str,
+    text: &'static str,
+}
+
+/// The name that a declaration at the start of a line introduces.
+fn declared(line: &str) -> Option<&str> {
+    let (keyword, rest) = line.split_once(' ')?;
+    matches!(keyword, "fn" | "const" | "struct" | "alias").then(|| words(rest).next()).flatten()
+}
+
+/// The identifiers of a text, those in comments too.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty())
+}
+
+/// The declarations of a file. Each begins at the start of a line, and ends with a line that begins with a closing bracket or, when it has
+/// one line only, with that.
+fn items(text: &'static str) -> Vec<Item> {
+    let (mut out, mut begin, mut at) = (Vec::new(), None, 0);
+    for line in text.split_inclusive('\n') {
+        let end = at + line.len();
+        if begin.is_none()
+            && let Some(name) = declared(line)
+        {
+            begin = Some((name, at));
+        }
+        let closed =
+            line.starts_with(['}', ')']) || (declared(line).is_some() && line.trim_end().ends_with(';'));
+        if closed && let Some((name, from)) = begin.take() {
+            out.push(Item { name, text: &text[from..end] });
+        }
+        at = end;
+    }
+    out
+}
+
+fn library() -> &'static (Vec<Item>, HashMap<&'static str, usize>) {
+    static ITEMS: OnceLock<(Vec<Item>, HashMap<&'static str, usize>)> = OnceLock::new();
+    ITEMS.get_or_init(|| {
+        let all: Vec<Item> = LIBRARY.iter().flat_map(|(_, text)| items(text)).collect();
+        let places = all.iter().enumerate().map(|(i, item)| (item.name, i)).collect();
+        (all, places)
+    })
+}
+
+/// `kernel` with the declarations of [`LIBRARY`] that it needs before it, in the order of the library.
+pub fn link(kernel: &str) -> String {
+    let (all, places) = library();
+    let mut needed = vec![false; all.len()];
+    let mut open: Vec<&str> = vec![kernel];
+    while let Some(text) = open.pop() {
+        for word in words(text) {
+            if let Some(&at) = places.get(word)
+                && !std::mem::replace(&mut needed[at], true)
+            {
+                open.push(all[at].text);
+            }
+        }
+    }
+    let mut out = String::with_capacity(kernel.len() + 4096);
+    for (item, _) in all.iter().zip(&needed).filter(|(_, needed)| **needed) {
+        out.push_str(item.text);
+    }
+    out.push_str(kernel);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_gets_what_it_uses_and_no_more() {
+        let text = link("fn main() { let y = exp_(1.0); }");
+        assert!(text.contains("fn exp_(") && text.contains("fn power_of_two("), "{text}");
+        assert!(!text.contains("fn sin_(") && text.ends_with("exp_(1.0); }"), "{text}");
+        assert_eq!(link("fn main() {}"), "fn main() {}");
+    }
+
+    #[test]
+    fn every_declaration_is_found_once() {
+        let (all, places) = library();
+        assert_eq!(all.len(), places.len(), "a name is declared twice");
+        let declared: usize =
+            LIBRARY.iter().map(|(_, t)| t.lines().filter(|l| declared(l).is_some()).count()).sum();
+        assert_eq!(all.len(), declared);
+    }
+}

@@ -1,0 +1,77 @@
+// Complex numbers as vec2: real part, imaginary part.
+
+fn cmul(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+
+fn cmul_conj(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y);
+}
+
+// Scaled by the larger part of the divisor, so that its square cannot leave the type (Smith 1962).
+fn cdiv(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    if (magnitude(b.x) >= magnitude(b.y) && b.x != 0.0) {
+        let ratio = b.y / b.x;
+        let scale = b.x + b.y * ratio;
+        return vec2<f32>((a.x + a.y * ratio) / scale, (a.y - a.x * ratio) / scale);
+    }
+    if (b.y == 0.0) {
+        return vec2<f32>(a.x / b.x, a.y / b.x);
+    }
+    let ratio = b.x / b.y;
+    let scale = b.x * ratio + b.y;
+    return vec2<f32>((a.x * ratio + a.y) / scale, (a.y * ratio - a.x) / scale);
+}
+
+// |z| without overflow: divided by the larger part.
+fn cabs(z: vec2<f32>) -> f32 {
+    let a = magnitude(z.x);
+    let b = magnitude(z.y);
+    if (is_inf(a) || is_inf(b)) {
+        return infinity();
+    }
+    if (is_nan(a) || is_nan(b)) {
+        return nan();
+    }
+    let large = select(b, a, a > b);
+    let small = select(a, b, a > b);
+    if (large == 0.0) {
+        return 0.0;
+    }
+    let ratio = small / large;
+    return large * sqrt(fma(ratio, ratio, 1.0));
+}
+
+fn carg(z: vec2<f32>) -> f32 {
+    return atan2_(z.y, z.x);
+}
+
+fn cexp(z: vec2<f32>) -> vec2<f32> {
+    let size = exp_(z.x);
+    if (z.y == 0.0) {
+        return vec2<f32>(size, z.y);
+    }
+    return vec2<f32>(size * cos_(z.y), size * sin_(z.y));
+}
+
+fn cln(z: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(ln_(cabs(z)), carg(z));
+}
+
+// The principal square root.
+fn csqrt(z: vec2<f32>) -> vec2<f32> {
+    let size = cabs(z);
+    if (size == 0.0) {
+        return vec2<f32>(0.0, z.y);
+    }
+    let t = sqrt(0.5 * size + 0.5 * magnitude(z.x));
+    let other = 0.5 * (z.y / t);
+    if (sign_bit(z.x)) {
+        return vec2<f32>(magnitude(other), with_sign(t, z.y));
+    }
+    return vec2<f32>(t, other);
+}
+
+fn cpolar(size: f32, angle: f32) -> vec2<f32> {
+    return vec2<f32>(size * cos_(angle), size * sin_(angle));
+}
