@@ -26,23 +26,10 @@ impl AtomicDir {
     /// [`Error::Io`] when the destination exists (and may not be replaced), has no name, or its parent cannot be written.
     pub fn create(destination: impl AsRef<Path>, force: bool) -> Result<Self> {
         let destination = destination.as_ref().to_path_buf();
-        let Some(name) = destination.file_name().map(|n| n.to_string_lossy().into_owned()) else {
-            let source = IoError::new(ErrorKind::InvalidInput, "is not the name of a new directory");
-            return Err(Error::io(destination, source));
-        };
+        let name = name_of(&destination)?;
         check_replaceable(&destination, force)?;
-        for attempt in 0..100 {
-            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let temporary =
-                destination.with_file_name(format!(".{name}.partial-{}{suffix}", std::process::id()));
-            match std::fs::create_dir(&temporary) {
-                Ok(()) => return Ok(Self { destination, temporary, force, committed: false }),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io(&temporary, e)),
-            }
-        }
-        let source = IoError::new(ErrorKind::AlreadyExists, "too many partial directories lie beside it");
-        Err(Error::io(destination, source))
+        let temporary = temporary_beside(&destination, &name)?;
+        Ok(Self { destination, temporary, force, committed: false })
     }
 
     /// The temporary directory, to write to.
@@ -96,6 +83,55 @@ impl Drop for AtomicDir {
             let _ = std::fs::remove_dir_all(&self.temporary);
         }
     }
+}
+
+/// Makes the file `path` so that it is the old one or the whole new one at every moment: `write` gets an empty directory beside it, named as that of an
+/// [`AtomicDir`], and tells which file in it becomes `path`.
+///
+/// # Errors
+/// [`Error::Io`]; those of `write`. `path` is then as it was.
+pub(crate) fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
+    let temporary = temporary_beside(path, &name_of(path)?)?;
+    let written = write(&temporary).and_then(|file| {
+        sync(&file)?;
+        std::fs::rename(&file, path).map_err(|e| Error::io(path, e))
+    });
+    // What is left is of no use; failing to remove it is no reason to fail.
+    let _ = std::fs::remove_dir_all(&temporary);
+    written
+}
+
+/// Writes `content` to the file `path`, which is the old one or the whole new one at every moment.
+///
+/// # Errors
+/// [`Error::Io`]; the file is then as it was.
+pub fn write_atomic(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
+    replace_file(path.as_ref(), |folder| {
+        let file = folder.join("content");
+        std::fs::write(&file, content).map_err(|e| Error::io(&file, e))?;
+        Ok(file)
+    })
+}
+
+fn name_of(path: &Path) -> Result<String> {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| {
+        Error::io(path, IoError::new(ErrorKind::InvalidInput, "is not the name of a new file or directory"))
+    })
+}
+
+/// An empty directory beside `path`, whose name says that it is partial.
+fn temporary_beside(path: &Path, name: &str) -> Result<PathBuf> {
+    for attempt in 0..100 {
+        let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let temporary = path.with_file_name(format!(".{name}.partial-{}{suffix}", std::process::id()));
+        match std::fs::create_dir(&temporary) {
+            Ok(()) => return Ok(temporary),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io(&temporary, e)),
+        }
+    }
+    let source = IoError::new(ErrorKind::AlreadyExists, "too many partial directories lie beside it");
+    Err(Error::io(path, source))
 }
 
 /// Checks that `path` is free, or a model's directory that may be replaced.
@@ -155,6 +191,23 @@ mod tests {
         assert!(second.commit().is_err(), "the destination was taken meanwhile");
         assert_eq!(names(folder.path()), ["model"]);
         assert_eq!(names(&destination), ["config.json"]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.txt");
+        write_atomic(&path, "old").unwrap();
+        let failed = replace_file(&path, |partial| {
+            std::fs::write(partial.join("half"), "new").unwrap();
+            Err(Error::format(&path, "no more"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("no more"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        write_atomic(&path, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["log.txt"]);
+        assert!(write_atomic("/", "x").is_err() && write_atomic(path.join("below"), "x").is_err());
     }
 
     #[test]

@@ -7,15 +7,17 @@ mod atomic_dir;
 mod finite;
 mod header;
 mod index;
+mod listed;
 mod stored_type;
 mod writer;
 
-pub use atomic_dir::AtomicDir;
+pub use atomic_dir::{AtomicDir, write_atomic};
 pub use finite::first_non_finite;
 pub use header::MAX_HEADER;
+pub(crate) use listed::listed;
 pub use stored_type::StoredType;
-pub(crate) use writer::write_json;
 pub use writer::{CheckpointWriter, Sink, WriterOptions, write_file};
+pub(crate) use writer::{write_file_with, write_json};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

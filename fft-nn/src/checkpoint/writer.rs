@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fft_core::{Error, Result, Tensor};
 use serde_json::{Map, Value, json};
 
+use super::atomic_dir::{replace_file, write_atomic};
 use super::{CHUNK, Checkpoint, MAX_HEADER, StoredType};
 
 /// How a [`CheckpointWriter`] writes.
@@ -259,9 +260,9 @@ impl CheckpointWriter {
     }
 }
 
-/// Writes JSON with an indentation of two spaces and a newline at the end.
+/// Writes JSON with an indentation of two spaces and a newline at the end, by way of a temporary file.
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
-    std::fs::write(path, format!("{value:#}\n")).map_err(|e| Error::io(path, e))
+    write_atomic(path, format!("{value:#}\n"))
 }
 
 /// Writes named tensors to one safetensors file, which appears when it is complete and replaces one of that name.
@@ -272,22 +273,21 @@ pub fn write_file<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<()> {
-    let path = path.as_ref();
-    let Some(name) = path.file_name() else {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "is not the name of a file");
-        return Err(Error::io(path, source));
-    };
-    let mut folder = std::ffi::OsString::from(".");
-    folder.push(name);
-    // The directory is never committed: the file is moved out of it, and what is left is removed with it.
-    let folder = super::AtomicDir::create(path.with_file_name(folder), false)?;
-    let options = WriterOptions { max_shard_bytes: u64::MAX, ..WriterOptions::default() };
-    let mut writer = CheckpointWriter::new(folder.path(), options);
-    for (name, tensor) in tensors {
-        writer.write_tensor(name, tensor)?;
-    }
-    for file in writer.finish()? {
-        std::fs::rename(&file, path).map_err(|e| Error::io(path, e))?;
-    }
-    Ok(())
+    write_file_with(path.as_ref(), WriterOptions::default().metadata, |writer| {
+        tensors.into_iter().try_for_each(|(name, tensor)| writer.write_tensor(name, tensor))
+    })
+}
+
+/// Writes what `fill` writes, and metadata, to one safetensors file, which appears when it is complete and replaces one of that name.
+pub(crate) fn write_file_with(
+    path: &Path,
+    metadata: BTreeMap<String, String>,
+    fill: impl FnOnce(&mut CheckpointWriter) -> Result<()>,
+) -> Result<()> {
+    replace_file(path, |folder| {
+        let mut writer = CheckpointWriter::new(folder, WriterOptions { max_shard_bytes: u64::MAX, metadata });
+        fill(&mut writer)?;
+        let mut files = writer.finish()?;
+        files.pop().ok_or_else(|| Error::format(path, "nothing was written"))
+    })
 }

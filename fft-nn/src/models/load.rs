@@ -10,7 +10,7 @@ use super::CausalLm;
 use super::config::ModelConfig;
 use super::language::{ARCHITECTURE, TrainedModel};
 use super::llama::{Attention, Block, Embedding, FeedForward, Llama, Weights};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, listed};
 use crate::codec::{self, QuantizationConfig};
 use crate::linear::{DenseLinear, Linear, LinearWeights};
 
@@ -198,7 +198,7 @@ impl Files {
                 "{} tensors of {} are missing: {}",
                 report.missing.len(),
                 self.config.architecture,
-                report.missing.join(", ")
+                listed(&report.missing)
             );
             return Err(Error::format(self.checkpoint.path(), reason));
         }

@@ -8,6 +8,8 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
+use crate::checkpoint::write_atomic;
+
 /// The size of a vocabulary of bytes alone.
 pub const BYTES: usize = 256;
 
@@ -40,5 +42,5 @@ pub fn train_tokenizer(text: &str, vocab_size: usize, dir: &Path) -> Result<()> 
     tokenizer
         .train(&mut TrainerWrapper::from(trainer), text.split_inclusive('\n').map(str::to_owned))
         .map_err(fail)?;
-    tokenizer.save(&path, true).map_err(fail)
+    write_atomic(&path, tokenizer.to_string(true).map_err(fail)?)
 }

@@ -6,10 +6,10 @@ use fft_core::Result;
 use serde_json::json;
 
 use super::{LanguageModel, Mixer, MixerKind};
-use crate::checkpoint::{WriterOptions, write_json};
+use crate::checkpoint::{WriterOptions, write_file_with, write_json};
 use crate::codec::QuantizationConfig;
 use crate::layers::LinearLayer;
-use crate::train::{expect_finite, write_by_rename, write_parameters};
+use crate::train::{expect_finite, write_parameters};
 
 impl LanguageModel {
     /// Writes `config.json` and `model.safetensors` into the directory `dir`, each so that the old file or the whole new one is there at every moment. Where the
@@ -25,7 +25,7 @@ impl LanguageModel {
         let mut config = self.config().to_json();
         if self.config().mixer == MixerKind::Attention {
             let mut coded = QuantizationConfig::default();
-            write_by_rename(&path, WriterOptions::default(), |writer| {
+            write_file_with(&path, WriterOptions::default().metadata, |writer| {
                 let layers = self.linear_layers();
                 for parameter in self.parameters() {
                     let of_coded = layers.iter().any(|(path, layer)| {
@@ -53,14 +53,11 @@ impl LanguageModel {
                 config["quantization_config"] = json!(coded);
             }
         } else {
-            write_by_rename(&path, WriterOptions::default(), |writer| {
+            write_file_with(&path, WriterOptions::default().metadata, |writer| {
                 write_parameters(writer, "", &self.parameters())
             })?;
         }
-        let partial = dir.join(format!(".config.json.partial-{}", std::process::id()));
-        write_json(&partial, &config)?;
-        let path = dir.join("config.json");
-        std::fs::rename(&partial, &path).map_err(|e| fft_core::Error::io(&path, e))
+        write_json(&dir.join("config.json"), &config)
     }
 
     /// The linear layers of attention and feed-forward layers, by their paths.
