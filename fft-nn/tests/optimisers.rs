@@ -121,3 +121,40 @@ fn bad_options_are_refused() {
     let missing = optimiser.load_state(&mut |_| Ok(None)).unwrap_err();
     assert!(missing.to_string().contains("a.steps"), "{missing}");
 }
+
+#[test]
+fn a_step_that_lacks_memory_changes_nothing() {
+    const N: usize = 1 << 16;
+    type Make = fn(&[Parameter]) -> Box<dyn Optimiser>;
+    let adamw: Make = |all| optimiser("adamw", all);
+    let momentum: Make = |all| optimiser("momentum", all);
+    // Room for the large parameter, its gradient and its moments, but not for a copy of it.
+    for (make, kept) in [(adamw, 4), (momentum, 3)] {
+        let limit = Some(kept * 4 * N + 2 * N);
+        let options = fft_cpu::CpuOptions { memory_limit: limit, ..fft_cpu::CpuOptions::default() };
+        let device = fft_cpu::device(options).unwrap();
+        let scope = Scope::new(&device, DType::F32, 0).unwrap();
+        scope.parameter("small", &[8], Init::ONES).unwrap();
+        scope.parameter("large", &[N], Init::ONES).unwrap();
+        let parameters = scope.parameters();
+        let mut optimiser = make(&parameters);
+        for parameter in &parameters {
+            let value = parameter.var().value();
+            let grad = Tensor::full(&device, value.shape(), value.dtype(), 1.0).unwrap();
+            parameter.var().set_grad(Some(grad));
+        }
+        let numbers = |optimiser: &dyn Optimiser| {
+            let mut all: Vec<Tensor> = parameters.iter().map(|p| p.var().value()).collect();
+            all.extend(optimiser.state().unwrap().into_iter().map(|(_, tensor)| tensor));
+            all.iter().map(|t| t.to_bytes().unwrap()).collect::<Vec<_>>()
+        };
+        let before = numbers(&*optimiser);
+        // Somebody else holds the last parameter, so that changing it needs a copy.
+        let held = parameters[1].var().value();
+        assert!(matches!(optimiser.step(), Err(Error::MemoryLimit { .. })));
+        assert!(before == numbers(&*optimiser));
+        drop(held);
+        optimiser.step().unwrap();
+        assert!(before != numbers(&*optimiser));
+    }
+}

@@ -64,17 +64,19 @@ impl AdamW {
 
 impl Optimiser for AdamW {
     fn step_scaled(&mut self, scale: f64) -> Result<()> {
+        groups::prepare(OP, &mut self.groups)?;
         for group in &mut self.groups {
             let AdamWOptions { rate, betas: [beta1, beta2], eps, weight_decay } = group.options;
             let rate = rate * self.factor;
             for slot in &mut group.slots {
                 let Some(grad) = slot.parameter.var().grad() else { continue };
-                slot.steps += 1;
+                let steps = slot.steps + 1;
                 let step =
-                    AdamWStep { rate, beta1, beta2, eps, weight_decay, step: slot.steps, grad_scale: scale };
+                    AdamWStep { rate, beta1, beta2, eps, weight_decay, step: steps, grad_scale: scale };
                 if let [mean, square] = &mut slot.memory[..] {
                     slot.parameter.var().update(|value| value.adamw_step(&grad, mean, square, &step))?;
                 }
+                slot.steps = steps;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What optimisers have in common: groups of parameters, each with what it remembers of its gradients.
 
-use fft_core::{Error, Result, Tensor};
+use fft_core::{DType, Error, Result, Tensor};
 
 use crate::layers::Parameter;
 
@@ -9,7 +9,8 @@ pub trait Optimiser {
     /// Changes every parameter that has a gradient; the others stay as they are.
     ///
     /// # Errors
-    /// Memory and device errors.
+    /// Mismatches of a gradient, and memory errors: nothing has changed then where the device's step needs no memory of its own, as the processor's in single
+    /// precision. Device errors.
     fn step(&mut self) -> Result<()> {
         self.step_scaled(1.0)
     }
@@ -17,7 +18,7 @@ pub trait Optimiser {
     /// [`step`](Self::step) with all gradients times `scale`, as clipping and sums over several batches need.
     ///
     /// # Errors
-    /// Memory and device errors.
+    /// As [`step`](Self::step).
     fn step_scaled(&mut self, scale: f64) -> Result<()>;
 
     /// Multiplies every group's rate from now on; 1 at the start. Schedules set it.
@@ -40,7 +41,7 @@ pub trait Optimiser {
     /// Remembers what [`state`](Self::state) told; `get` finds a tensor by its name, `None` when there is none.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] naming what is missing; [`Error::ShapeMismatch`] naming what does not fit; those of `get`. The optimiser is then unchanged.
+    /// [`Error::InvalidArgument`] naming what is missing or a negative number of steps; [`Error::ShapeMismatch`] naming what does not fit; those of `get`. The optimiser is then unchanged.
     fn load_state(&mut self, get: &mut dyn FnMut(&str) -> Result<Option<Tensor>>) -> Result<()>;
 }
 
@@ -90,6 +91,33 @@ pub(super) fn groups<O>(
     Ok(made)
 }
 
+/// Checks gradients, and makes every tensor that a step writes the only one of its buffer, so that neither can end a step half done.
+pub(super) fn prepare<O>(op: &'static str, groups: &mut [Group<O>]) -> Result<()> {
+    let own = |t: &mut Tensor| -> Result<()> {
+        if !t.layout().is_contiguous() {
+            *t = t.contiguous()?;
+        }
+        t.view_mut().map(|_| ())
+    };
+    for slot in groups.iter_mut().flat_map(|g| &mut g.slots) {
+        let var = slot.parameter.var();
+        let Some(grad) = var.grad() else { continue };
+        let value = var.value();
+        if grad.shape() != value.shape() {
+            let reason = format!("the gradient of {} has another shape", slot.parameter.path());
+            return Err(Error::shapes(op, grad.shape(), value.shape(), reason));
+        }
+        if grad.dtype() != value.dtype() {
+            return Err(Error::DTypeMismatch { op, lhs: grad.dtype(), rhs: value.dtype() });
+        }
+        drop(value);
+        var.set_grad(Some(grad.contiguous()?));
+        var.update(own)?;
+        slot.memory.iter_mut().try_for_each(own)?;
+    }
+    Ok(())
+}
+
 /// The state of groups whose memories have these names.
 pub(super) fn state<O>(groups: &[Group<O>], names: &[&str]) -> Result<Vec<(String, Tensor)>> {
     let mut all = Vec::new();
@@ -121,13 +149,15 @@ pub(super) fn load_state<O>(
             }
             Ok(tensor)
         };
-        let steps = find("steps", &[1])?.to_scalar::<i64>()?;
+        let steps = find("steps", &[1])?.to_dtype(DType::I64)?.to_scalar::<i64>()?;
+        let steps = u64::try_from(steps)
+            .map_err(|_| Error::invalid(OP, "steps", steps, format!("{path} has not done so many")))?;
         let value = slot.parameter.var().value();
         let memory = names
             .iter()
             .map(|name| find(name, value.shape())?.to_dtype(value.dtype()))
             .collect::<Result<Vec<Tensor>>>()?;
-        found.push((steps.max(0) as u64, memory));
+        found.push((steps, memory));
     }
     for (slot, (steps, memory)) in groups.iter_mut().flat_map(|g| &mut g.slots).zip(found) {
         (slot.steps, slot.memory) = (steps, memory);

@@ -60,15 +60,16 @@ impl Sgd {
 
 impl Optimiser for Sgd {
     fn step_scaled(&mut self, scale: f64) -> Result<()> {
+        groups::prepare(OP, &mut self.groups)?;
         for group in &mut self.groups {
             let SgdOptions { rate, momentum, nesterov, weight_decay } = group.options;
             let step =
                 SgdStep { rate: rate * self.factor, momentum, nesterov, weight_decay, grad_scale: scale };
             for slot in &mut group.slots {
                 let Some(grad) = slot.parameter.var().grad() else { continue };
-                slot.steps += 1;
                 let velocity = slot.memory.first_mut().filter(|_| momentum > 0.0);
                 slot.parameter.var().update(|value| value.sgd_step(&grad, velocity, &step))?;
+                slot.steps += 1;
             }
         }
         Ok(())

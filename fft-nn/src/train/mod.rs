@@ -10,5 +10,4 @@ pub use data::TokenText;
 pub(crate) use finite::expect_finite;
 pub use parameters_file::{Differences, differences, read_parameters, write_parameters};
 pub use tokenizer::{BYTES, train_tokenizer};
-pub(crate) use trainer::write_by_rename;
-pub use trainer::{StepReport, TrainOptions, Trainer};
+pub use trainer::{RUN, StepReport, TrainOptions, Trainer};

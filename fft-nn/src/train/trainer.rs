@@ -1,18 +1,21 @@
 //! The loop of a training, a step at a time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fft_core::{Error, Result, Tensor};
 
 use super::TokenText;
 use super::finite::{expect_finite, has_non_finite};
-use super::parameters_file::{differences, from_stored, read_parameters, to_stored, write_parameters};
+use super::parameters_file::{Differences, differences, read, read_parameters, to_stored, write_parameters};
 use crate::autograd::no_grad;
-use crate::checkpoint::{Checkpoint, CheckpointWriter, WriterOptions};
+use crate::checkpoint::{Checkpoint, WriterOptions, write_file_with};
 use crate::layers::Parameter;
 use crate::models::LanguageModel;
 use crate::optim::{AdamW, AdamWOptions, Decay, Optimiser, Schedule, clip_factor, grad_norm};
 use crate::random::{Random, STATE};
+
+/// Where the metadata of a checkpoint hold what [`Trainer::set_run`] was given.
+pub const RUN: &str = "run";
 
 const OP: &str = "train";
 /// The most tokens of a step.
@@ -88,6 +91,7 @@ pub struct Trainer {
     schedule: Schedule,
     batches: Random,
     step: u64,
+    run: Option<String>,
 }
 
 impl Trainer {
@@ -119,7 +123,7 @@ impl Trainer {
         };
         let optimiser = AdamW::new(&model.parameters(), adamw)?;
         let batches = Random::named(options.seed, "batches");
-        Ok(Self { model, text, options, optimiser, schedule, batches, step: 0 })
+        Ok(Self { model, text, options, optimiser, schedule, batches, step: 0, run: None })
     }
 
     /// The model.
@@ -132,6 +136,11 @@ impl Trainer {
         &self.options
     }
 
+    /// Text about the run, such as the options that it was started with: every checkpoint holds it in its metadata under [`RUN`].
+    pub fn set_run(&mut self, run: String) {
+        self.run = Some(run);
+    }
+
     /// Steps done.
     pub fn step_count(&self) -> u64 {
         self.step
@@ -142,18 +151,19 @@ impl Trainer {
         self.step >= self.options.steps
     }
 
-    /// One step.
+    /// One step. After an error everything is as before it, so that it can be tried again, unless the device itself failed.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] naming step and first offending parameter when loss or gradients are not finite: the parameters are then those before the
-    /// step; memory and device errors.
+    /// [`Error::InvalidArgument`] naming step and first offending parameter when loss or gradients are not finite; memory and device errors.
     pub fn step(&mut self) -> Result<StepReport> {
-        let before = self.batches.clone();
+        let seeds = self.model.scope().mode().seeds().clone();
+        let before = (self.batches.clone(), seeds.random());
         let result = self.try_step();
         self.model.scope().mode().eval();
         self.optimiser.zero_grad();
         if result.is_err() {
-            self.batches = before;
+            self.batches = before.0;
+            seeds.set_random(before.1);
         }
         result
     }
@@ -240,8 +250,8 @@ impl Trainer {
         expect_finite("Trainer::save", named.chain(state.iter().cloned()))?;
         let mut metadata = WriterOptions::default().metadata;
         metadata.insert("step".into(), self.step.to_string());
-        let options = WriterOptions { metadata, max_shard_bytes: u64::MAX };
-        write_by_rename(path, options, |writer| {
+        metadata.extend(self.run.clone().map(|run| (RUN.into(), run)));
+        write_file_with(path, metadata, |writer| {
             write_parameters(writer, MODEL, &parameters)?;
             for (name, tensor) in &state {
                 writer.write_tensor(&format!("{OPTIMISER}{name}"), &to_stored(tensor)?)?;
@@ -255,10 +265,11 @@ impl Trainer {
         })
     }
 
-    /// Continues where the training was that wrote `path`. Nothing changes when that does not fit.
+    /// Continues where the training was that wrote `path`, with the options of this one. Nothing changes when the file does not fit.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the file, and listing missing, unused and mismatched tensors when it is of another model; [`Error::Io`]; memory errors.
+    /// [`Error::Format`] naming the file, and listing missing, unused and mismatched tensors when it is of another model or its optimiser's state does not fit, or
+    /// naming a tensor that is not finite; [`Error::Io`]; memory errors.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
         let file = Checkpoint::open(path)?;
         let step = file.metadata().get("step").and_then(|s| s.parse().ok());
@@ -278,61 +289,30 @@ impl Trainer {
         };
         let (batches, seeds) = (random("random/batches")?, random("random/layers")?);
         let parameters = self.model.parameters();
-        let dtype = |name: &str| {
-            let path = name.rsplit_once('.').map_or(name, |(path, _)| path);
-            parameters.iter().find(|p| p.path() == path).map(|p| p.var().dtype())
-        };
-        let mut memory = |name: &str| {
-            let stored = format!("{OPTIMISER}{name}");
-            if !file.contains(&stored) {
-                return Ok(None);
-            }
-            let tensor = file.tensor(&stored, &device)?;
-            match dtype(name) {
-                Some(dtype) if tensor.dtype().is_float() => from_stored(tensor, dtype).map(Some),
-                _ => Ok(Some(tensor)),
-            }
-        };
-        // All is checked before anything changes: first that the parameters fit, then the optimiser's state.
+        // All is checked before anything changes: that tensors fit by name, shape and type, then by their numbers.
         let found = differences(&file, MODEL, &parameters);
         if !found.is_empty() {
             return Err(Error::format(path, format!("it is of another model: {found}")));
         }
         let old = self.optimiser.state()?;
-        self.optimiser.load_state(&mut memory).map_err(|e| Error::format(path, e.to_string()))?;
+        let wanted = old.iter().map(|(name, tensor)| (name.as_str(), tensor.clone()));
+        let found = Differences::from(&file, OPTIMISER, wanted);
+        if !found.is_empty() {
+            return Err(Error::format(path, format!("its optimiser's state does not fit: {found}")));
+        }
+        let own = |name: &str| old.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
+        let stored =
+            |name: &str| own(name).map(|own| read(&file, &format!("{OPTIMISER}{name}"), own)).transpose();
+        self.optimiser.load_state(&mut |name| stored(name)).map_err(|e| match e {
+            Error::InvalidArgument { .. } => Error::format(path, e.to_string()),
+            other => other,
+        })?;
         if let Err(error) = read_parameters(&file, MODEL, &parameters) {
-            let find = |name: &str| old.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
-            self.optimiser.load_state(&mut |name| Ok(find(name)))?;
+            self.optimiser.load_state(&mut |name| Ok(own(name).cloned()))?;
             return Err(error);
         }
         self.model.scope().mode().seeds().set_random(seeds);
         (self.batches, self.step) = (batches, step);
         Ok(())
     }
-}
-
-/// Writes one safetensors file so that `path` is the old file or the whole new one at every moment.
-pub(crate) fn write_by_rename(
-    path: &Path,
-    options: WriterOptions,
-    fill: impl FnOnce(&mut CheckpointWriter) -> Result<()>,
-) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".partial-{}", std::process::id()));
-    let folder = path.with_file_name(name);
-    let io = |e| Error::io(&folder, e);
-    std::fs::create_dir_all(&folder).map_err(io)?;
-    let written = (|| -> Result<PathBuf> {
-        let mut writer = CheckpointWriter::new(&folder, options);
-        fill(&mut writer)?;
-        let files = writer.finish()?;
-        files.into_iter().next().ok_or_else(|| Error::format(path, "nothing was written"))
-    })();
-    let renamed = written.and_then(|file| {
-        std::fs::File::open(&file).and_then(|f| f.sync_all()).map_err(|e| Error::io(&file, e))?;
-        std::fs::rename(&file, path).map_err(|e| Error::io(path, e))
-    });
-    // What is left is of no use; failing to remove it is no reason to fail.
-    let _ = std::fs::remove_dir_all(&folder);
-    renamed
 }
