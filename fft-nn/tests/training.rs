@@ -1,9 +1,12 @@
 //! Training a language model: determinism, checkpoints, errors, and what is saved.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use fft_core::{DType, Device, Error, Tensor};
 use fft_nn::autograd::no_grad;
+use fft_nn::checkpoint::{Checkpoint, CheckpointWriter, WriterOptions};
 use fft_nn::layers::{Init, LinearKind};
 use fft_nn::models::{LanguageConfig, LanguageModel, LoadOptions, MixerKind, Positions, load_causal_lm};
 use fft_nn::train::{TokenText, TrainOptions, Trainer};
@@ -126,6 +129,41 @@ fn a_loss_that_is_not_finite_names_step_and_parameter_and_changes_nothing() {
     assert_eq!(trainer.step_count(), 1);
     bad.var().set_value(good).unwrap();
     assert_eq!(trainer.step().unwrap().step, 2);
+}
+
+#[test]
+fn a_step_that_fails_half_way_changes_nothing() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let own = config(MixerKind::Attention, LinearKind::Dense);
+    let (mut whole, mut broken) = (trainer(&device, own, 9), trainer(&device, own, 9));
+    let state = |trainer: &Trainer| {
+        let path = dir.path().join("training.safetensors");
+        trainer.save(&path).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let break_next = Arc::new(AtomicBool::new(false));
+    let parameters = broken.model().parameters();
+    let hooked = parameters.iter().find(|p| p.path() == "model.layers.1.mlp.up_proj.weight").unwrap();
+    let (asked, seeds) = (Arc::clone(&break_next), broken.model().scope().mode().seeds().clone());
+    hooked.var().on_grad(move |_| {
+        if !asked.load(Relaxed) {
+            return Ok(None);
+        }
+        // As a layer would that drops at random, before the step fails.
+        seeds.draw();
+        Err(Error::invalid("test", "hook", 1, "breaks"))
+    });
+    for step in 0..3 {
+        let before = state(&broken);
+        break_next.store(true, Relaxed);
+        assert!(broken.step().unwrap_err().to_string().contains("breaks"));
+        break_next.store(false, Relaxed);
+        assert!(before == state(&broken), "step {step}");
+        assert!(parameters.iter().all(|p| p.var().grad().is_none()));
+        assert_eq!(whole.step().unwrap(), broken.step().unwrap());
+    }
+    assert!(values(&whole) == values(&broken));
 }
 
 #[test]
@@ -262,6 +300,65 @@ fn a_checkpoint_of_another_model_lists_what_differs() {
     assert!(matches!(wide.resume(&path), Err(Error::Format { .. })));
 }
 
+#[test]
+fn an_optimisers_state_that_does_not_fit_is_refused() {
+    let device = device();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("training.safetensors");
+    let own = config(MixerKind::Attention, LinearKind::Dense);
+    let mut trainer = trainer(&device, own, 9);
+    trainer.step().unwrap();
+    trainer.save(&path).unwrap();
+    let before = values(&trainer);
+    let good = Checkpoint::open(&path).unwrap();
+    let name = "optimiser/model.norm.weight.";
+    let mut refused = |change: &dyn Fn(&str, Tensor) -> Option<(String, Tensor)>| {
+        let bad = dir.path().join("bad.safetensors");
+        // In a folder, since only that tells metadata.
+        let options = WriterOptions { metadata: good.metadata().clone(), ..WriterOptions::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = CheckpointWriter::new(folder.path(), options);
+        for tensor in good.names() {
+            let value = good.tensor(tensor, &device).unwrap();
+            if let Some((name, value)) = change(tensor, value) {
+                writer.write_tensor(&name, &value).unwrap();
+            }
+        }
+        std::fs::rename(&writer.finish().unwrap()[0], &bad).unwrap();
+        let error = trainer.resume(&bad).unwrap_err();
+        assert!(matches!(error, Error::Format { .. }), "{error}");
+        assert!(before == values(&trainer) && trainer.step_count() == 1);
+        error.to_string()
+    };
+    let changed = |which: &'static str, to: &'static dyn Fn(&Tensor) -> Tensor| {
+        move |tensor: &str, value: Tensor| {
+            let to = if tensor == format!("{name}{which}") { to(&value) } else { value };
+            Some((tensor.to_owned(), to))
+        }
+    };
+    let renamed = |tensor: &str, value| Some((tensor.replace("weight.mean", "weight.means"), value));
+    for (error, words) in [
+        (
+            refused(&renamed),
+            &["missing: optimiser/model.embed_tokens", "unused: ", "weight.means", "more"][..],
+        ),
+        (
+            refused(&changed("square", &|t| t.narrow(0, 0, 5).unwrap())),
+            &["of another shape: optimiser/model.norm.weight.square is [5], not [32]"],
+        ),
+        (
+            refused(&changed("mean", &|t| t.to_dtype(DType::I64).unwrap())),
+            &["of another type: optimiser/model.norm.weight.mean is I64"],
+        ),
+        (refused(&changed("steps", &|t| t.to_dtype(DType::F32).unwrap())), &["weight.steps is F32"]),
+        (refused(&changed("steps", &|t| t.neg().unwrap())), &["steps = -1", "model.norm.weight"]),
+        (refused(&changed("mean", &|t| t.scale(f64::NAN).unwrap())), &["model.norm.weight.mean", "NaN"]),
+    ] {
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?} are not in: {error}");
+    }
+    trainer.resume(&path).unwrap();
+}
+
 /// Logits of a saved and loaded model.
 fn loaded_logits(dir: &Path, device: &Device, ids: &[u32]) -> (Vec<f32>, Vec<f32>) {
     let model = load_causal_lm(dir, device, &LoadOptions::default()).unwrap().model;
@@ -288,6 +385,8 @@ fn saved_models_compute_what_was_trained() {
             trainer.step().unwrap();
         }
         trainer.model().save(dir.path()).unwrap();
+        let json = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+        assert!(json.contains("\"rms_norm_eps\": 0.00001,"), "{json}");
         let ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
         let want = no_grad(|| trainer.model().forward(&ids, 1)).unwrap().value();
         let want: Vec<f32> = want.to_dtype(DType::F32).unwrap().to_vec().unwrap();

@@ -150,7 +150,7 @@ impl LanguageConfig {
             "num_key_value_heads": self.kv_heads,
             "head_dim": self.head_dim(),
             "max_position_embeddings": self.max_positions,
-            "rms_norm_eps": self.rms_norm_eps,
+            "rms_norm_eps": shortest(self.rms_norm_eps),
             "vocab_size": self.vocab_size,
             "hidden_act": "silu",
             "tie_word_embeddings": true,
@@ -202,4 +202,9 @@ impl LanguageConfig {
             eos_token_id: config.eos_token_ids.first().copied(),
         })
     }
+}
+
+/// The number whose decimal is the shortest that becomes `x` again: 1e-5, not 9.999999747378752e-6.
+fn shortest(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::from(x))
 }
