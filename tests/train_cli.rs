@@ -28,14 +28,25 @@ fn fails(code: i32, args: &[&str]) -> String {
     stderr
 }
 
-/// The project's own pages as a text to train on.
+/// A text with something to learn: sentences of a few words, the same everywhere.
+fn sentences() -> String {
+    let kinds: [&[&str]; 4] = [
+        &["The spectrum", "A signal", "Every window", "The filter", "One tone", "The longest wave"],
+        &["holds", "repeats", "shifts", "answers", "carries"],
+        &["the phase", "a lower octave", "two frequencies", "the old sequence", "nothing", "an echo"],
+        &["of the sea.\n", "at night. ", "again; ", "before noon.\n", "without a sound. "],
+    ];
+    let mut state = 1u32;
+    let mut word = |words: &[&'static str]| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        words[(state >> 16) as usize % words.len()]
+    };
+    (0..800).map(|_| kinds.map(&mut word).join(" ")).collect()
+}
+
 fn text(dir: &Path) -> String {
-    let pages = ["docs/transforms.md", "docs/formats.md", "docs/convolutions.md"];
-    let text: String = pages
-        .map(|page| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap())
-        .concat();
     let path = dir.join("text.txt");
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(&path, sentences()).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
@@ -141,12 +152,14 @@ fn a_killed_training_is_resumed() {
     assert!(refused.contains("--resume"), "{refused}");
     // What a kill in the middle of writing leaves, and what is none of ours.
     let part = |name: &str| Path::new(out).join(name);
-    std::fs::create_dir_all(part("training.safetensors.partial-1")).unwrap();
-    std::fs::write(part("training.safetensors.partial-1").join("model.safetensors"), "half").unwrap();
-    std::fs::write(part(".log.jsonl.partial-12"), "half").unwrap();
-    std::fs::write(part("notes.partial-1"), "kept").unwrap();
+    std::fs::create_dir_all(part(".training.safetensors.partial-1")).unwrap();
+    std::fs::write(part(".training.safetensors.partial-1").join("model.safetensors"), "half").unwrap();
+    std::fs::create_dir_all(part(".log.jsonl.partial-12-1")).unwrap();
+    std::fs::write(part(".notes.partial-1"), "kept").unwrap();
     let log = || std::fs::read_to_string(Path::new(out).join("log.jsonl")).unwrap();
-    let told = stdout(&train(&text, out, &["--steps", "1", "--resume"]));
+    let fewer = fails(1, &train(&text, out, &["--steps", "1", "--resume"]));
+    assert!(fewer.contains("--steps: stored 1000000, given 1"), "{fewer}");
+    let told = stdout(&train(&text, out, &["--steps", "1", "--resume", "--force"]));
     let after: usize = told
         .split("continuing after step ")
         .nth(1)
@@ -159,8 +172,8 @@ fn a_killed_training_is_resumed() {
     assert!(after >= 2 && after.is_multiple_of(2), "{told}");
     let steps = log().lines().filter(|line| line.contains("\"loss\"")).count();
     assert_eq!(steps, after, "the log has the steps of the checkpoint and no more");
-    assert!(!part("training.safetensors.partial-1").exists() && !part(".log.jsonl.partial-12").exists());
-    assert!(part("notes.partial-1").exists());
+    assert!(!part(".training.safetensors.partial-1").exists() && !part(".log.jsonl.partial-12-1").exists());
+    assert!(part(".notes.partial-1").exists());
     let more = (after + 3).to_string();
     let resumed = run(&train(&text, out, &["--steps", &more, "--resume", "--val-every", "1"]));
     let shown = String::from_utf8(resumed.stderr).unwrap();
@@ -178,7 +191,7 @@ fn a_broken_training_fails_and_leaves_the_last_good_checkpoint() {
     let read = |name: &str| std::fs::read(Path::new(out).join(name)).unwrap();
     let (checkpoint, model) = (read("training.safetensors"), read("model.safetensors"));
     for steps in ["3", "9"] {
-        let more = ["--steps", steps, "--resume", "--save-every", "1", "--schedule", "constant"];
+        let more = ["--steps", steps, "--resume", "--force", "--save-every", "1", "--schedule", "constant"];
         let broken: Vec<&str> = train(&text, out, &more)
             .into_iter()
             .map(|arg| if arg == "0.01" { "1e38" } else { arg })
@@ -186,6 +199,112 @@ fn a_broken_training_fails_and_leaves_the_last_good_checkpoint() {
         let error = fails(1, &broken);
         assert!(error.contains("finite"), "{error}");
         assert!(checkpoint == read("training.safetensors") && model == read("model.safetensors"));
+    }
+}
+
+#[test]
+fn a_resumed_training_keeps_its_options() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = text(dir.path());
+    let out = dir.path().join("model");
+    let out = out.to_str().unwrap();
+    stdout(&train(&text, out, &["--steps", "2", "--mixer", "fnet"]));
+    let files = || {
+        let read = |name: String| (std::fs::read(Path::new(out).join(&name)).unwrap(), name);
+        entries(out).into_iter().map(read).collect::<Vec<_>>()
+    };
+    let before = files();
+    let other = dir.path().join("other.txt");
+    std::fs::write(&other, sentences() + "More.").unwrap();
+    let other = other.to_str().unwrap();
+    let resume = ["train", "--out", out, "--resume", "--steps", "3"];
+    let error = fails(
+        1,
+        &[
+            &resume[..],
+            &["--lr", "0.02", "--batch", "3", "--density", "0.5", "--linear", "spectral", "--text", other],
+        ]
+        .concat(),
+    );
+    for part in [
+        "training.safetensors",
+        "--lr: stored 0.01, given 0.02",
+        "--batch: stored 2, given 3",
+        "--density: stored not given, given 0.5",
+        "--linear: stored dense, given spectral",
+        "--text: stored ",
+        "other.txt (content ",
+        "--force",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    // Another model, whatever is forced: its tensors tell, and no more of them than can be read.
+    let error =
+        fails(1, &[&resume[..], &["--preset", "tiny-llama", "--mixer", "attention", "--force"]].concat());
+    for part in [
+        "missing: ",
+        "of another shape: ",
+        "21 more; of another",
+        "model.embed_tokens.weight is [300, 32], not [300, 192]",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    assert!(error.matches("model/model.").count() == 10, "{error}");
+    assert!(before == files(), "nothing was written");
+    // What does not decide the training may change, and the rest need not be repeated.
+    let moved = dir.path().join("moved.txt");
+    std::fs::rename(&text, &moved).unwrap();
+    let moved = moved.to_str().unwrap();
+    let more = [
+        "--text",
+        moved,
+        "--val-every",
+        "1",
+        "--save-every",
+        "1",
+        "--val-windows",
+        "2",
+        "--threads",
+        "1",
+        "--json",
+    ];
+    let summary = stdout(&[&resume[..], &more].concat());
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["steps"], 3);
+    let summary = stdout(&["train", "--out", out, "--resume", "--steps", "4", "--lr", "0.01", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["steps"], 4);
+}
+
+#[test]
+fn foreign_files_are_not_replaced_unless_forced() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = text(dir.path());
+    let out = dir.path().join("model");
+    std::fs::create_dir(&out).unwrap();
+    let log = out.join("log.jsonl");
+    std::fs::write(&log, "mine").unwrap();
+    std::fs::write(out.join("notes"), "mine too").unwrap();
+    let out = out.to_str().unwrap();
+    let error = fails(1, &train(&text, out, &["--steps", "1"]));
+    assert!(error.contains("log.jsonl and 1 more") && error.contains("--force"), "{error}");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "mine");
+    assert_eq!(entries(out), ["log.jsonl", "notes"]);
+    stdout(&train(&text, out, &["--steps", "1", "--force"]));
+    assert!(std::fs::read_to_string(&log).unwrap().contains("\"step\":1"));
+    assert_eq!(std::fs::read_to_string(Path::new(out).join("notes")).unwrap(), "mine too");
+    // A model is never trained over.
+    assert!(fails(1, &train(&text, out, &["--steps", "1", "--force"])).contains("--resume"));
+}
+
+#[test]
+fn help_lists_options_where_they_belong() {
+    let help = stdout(&["train", "--help"]);
+    let (own, device) = help.split_once("Device:").unwrap();
+    for option in ["--resume", "--json", "--force", "--text"] {
+        let listed = |part: &str| part.lines().any(|line| line.trim_start().starts_with(option));
+        assert!(listed(own) && !listed(device), "{option}: {help}");
+    }
+    for name in ["longconv", "frequency", "cosine", "constant"] {
+        assert!(own.contains(name), "{name}: {help}");
     }
 }
 
@@ -205,6 +324,9 @@ fn options_may_come_from_a_file() {
     write("colour = 3\n");
     let error = fails(1, &["train", toml_path]);
     assert!(error.contains("run.toml") && error.contains("colour"), "{error}");
+    write("mixer = \"wavelet\"\n");
+    let error = fails(2, &["train", toml_path]);
+    assert!(error.contains("wavelet") && error.contains("longconv"), "{error}");
     write("linear = \"circulant\"\ndensity = 0.25\n");
     let summary = stdout(&["train", toml_path, "--steps", "3", "--json"]);
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
@@ -219,6 +341,7 @@ fn bad_arguments_are_refused_before_anything_is_written() {
     let text = text(dir.path());
     let out = dir.path().join("model");
     let out = out.to_str().unwrap();
+    let nothing_is_written = || assert_eq!(entries(dir.path().to_str().unwrap()), ["text.txt"]);
     assert!(fails(2, &["train", "--out", out]).contains("--text"));
     assert!(fails(2, &["train", "--text", &text]).contains("--out"));
     for (more, word) in [
@@ -226,10 +349,12 @@ fn bad_arguments_are_refused_before_anything_is_written() {
         (&["--linear", "circulant", "--density", "0.3"], "0.3"),
         (&["--linear", "spectral", "--density", "0"], "density"),
         (&["--mixer", "wavelet"], "wavelet"),
+        (&["--schedule", "square"], "square"),
         (&["--val-windows", "0"], "val-windows"),
     ] {
         let error = fails(2, &train(&text, out, more));
         assert!(error.contains(word), "{error}");
+        nothing_is_written();
     }
     for (more, word) in [
         (&["--batch", "0"][..], "batch"),
@@ -241,13 +366,15 @@ fn bad_arguments_are_refused_before_anything_is_written() {
         (&["--window", "1000000"], "window"),
         (&["--resume"], "no training to resume"),
         (&["--tokenizer", "nowhere.json"], "nowhere.json"),
+        (&["--val", "nowhere.txt"], "nowhere.txt"),
         (&["--linear", "circulant", "--density", "0.2"], "q_proj"),
+        (&["--device", "abacus"], "abacus"),
     ] {
-        let _ = std::fs::remove_dir_all(out);
         let bare = ["train", "--text", &text, "--out", out, "--preset", "nano"];
         let error = fails(1, &[&bare, more].concat());
         assert!(error.contains(word), "{word} is not in: {error}");
-        assert!(!Path::new(out).join("model.safetensors").exists());
+        nothing_is_written();
     }
     assert!(fails(1, &train("nowhere.txt", out, &[])).contains("nowhere.txt"));
+    nothing_is_written();
 }

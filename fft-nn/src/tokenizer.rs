@@ -20,20 +20,20 @@ struct TokenizerConfig {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of a directory, and `tokenizer_config.json` if there is one.
+    /// Reads `tokenizer.json` of a directory, or a file by any other name, and `tokenizer_config.json` beside it if there is one.
     ///
     /// # Errors
     /// [`Error::Io`] when a file cannot be read, [`Error::Format`] when it is no tokenizer; both name it.
-    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
-        let dir = dir.as_ref();
-        let path = dir.join("tokenizer.json");
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let path = if path.is_dir() { path.join("tokenizer.json") } else { path.to_path_buf() };
         let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|e| Error::format(&path, format!("no tokenizer: {e}")))?;
         // Both would change what a text means without a word.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::format(&path, e.to_string()))?;
-        let config_path = dir.join("tokenizer_config.json");
+        let config_path = path.with_file_name("tokenizer_config.json");
         let config: TokenizerConfig = match std::fs::read(&config_path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|e| Error::format(&config_path, e.to_string()))?

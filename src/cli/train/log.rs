@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use fft_tensor::nn::checkpoint::write_atomic;
 use fft_tensor::nn::train::StepReport;
 use serde::{Deserialize, Serialize};
 
@@ -59,13 +60,12 @@ impl Log {
         let path = dir.join("log.jsonl");
         let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
         let kept: Vec<Record> = read(&path)?.into_iter().filter(|r| r.step <= steps && steps > 0).collect();
-        let partial = dir.join(format!(".log.jsonl.partial-{}", std::process::id()));
         let mut text = Vec::new();
         for record in &kept {
             serde_json::to_writer(&mut text, record).map_err(|e| failed(e.into()))?;
             text.push(b'\n');
         }
-        std::fs::write(&partial, &text).and_then(|()| std::fs::rename(&partial, &path)).map_err(failed)?;
+        write_atomic(&path, text)?;
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         Ok(Self { file: BufWriter::new(file), path })
     }

@@ -1,18 +1,20 @@
 //! `train`: a language model from a text.
 
 mod log;
+mod options;
 mod plot;
 mod settings;
 
 use std::path::Path;
 use std::time::Instant;
 
+use fft_tensor::nn::checkpoint::write_atomic;
 use fft_tensor::nn::models::{LanguageConfig, LanguageModel};
 use fft_tensor::nn::tokenizer::Tokenizer;
 use fft_tensor::nn::train::{TokenText, Trainer, train_tokenizer};
 use serde::Serialize;
 
-pub(super) use settings::TrainArgs;
+pub(super) use options::TrainArgs;
 
 use super::output::{self, Output};
 use super::{Failure, Outcome};
@@ -39,14 +41,15 @@ struct Summary {
 
 /// Runs `train`.
 pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
+    // Nothing is written before everything is known to fit.
     let settings = Settings::new(args)?;
     let dir = &settings.out;
-    let io = |path: &Path, e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-    prepare_directory(&settings)?;
-    remove_partial(dir);
-    let text = std::fs::read_to_string(&settings.text).map_err(|e| io(&settings.text, e))?;
-    let tokenizer = tokenizer(&settings, &text)?;
-    let (train, val) = texts(&settings, &tokenizer, &text)?;
+    check_directory(&settings)?;
+    let text = read(&settings.text)?;
+    let val = settings.val.as_deref().map(read).transpose()?;
+    let run = settings.run(&text, val.as_deref())?;
+    let (tokenizer, tokenizer_files) = tokenizer(&settings, &text)?;
+    let (train, val) = texts(&settings, &tokenizer, &text, val.as_deref())?;
     let device = args.device.open()?;
     let config = config(&settings, &tokenizer)?;
     let mut model = LanguageModel::new(config, &device, settings.seed)?;
@@ -60,9 +63,14 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
     };
     let (parameters, body_parameters) = (count(false), count(true));
     let mut trainer = Trainer::new(model, train, settings.options)?;
-    let checkpoint = dir.join(CHECKPOINT);
+    trainer.set_run(run);
     if settings.resume {
-        trainer.resume(&checkpoint)?;
+        trainer.resume(&dir.join(CHECKPOINT))?;
+    }
+    std::fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
+    remove_partial(dir);
+    for (name, content) in tokenizer_files {
+        write_atomic(dir.join(name), content)?;
     }
     let mut log = Log::open(dir, trainer.step_count())?;
     if !args.json {
@@ -106,8 +114,9 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
     save(&trainer, &val, dir)?;
     let val_loss = trainer.validate(&val, settings.val_windows)?;
     log.write(&Record::validation(trainer.step_count(), val_loss))?;
-    plot::losses(&dir.join("loss.svg"), &log.records()?)
-        .map_err(|e| Failure::Failed(format!("{}: {e}", dir.join("loss.svg").display())))?;
+    if let Some(picture) = plot::losses(&log.records()?).map_err(|e| failed(&dir.join("loss.svg"), e))? {
+        write_atomic(dir.join("loss.svg"), picture)?;
+    }
     seconds.sort_by(f64::total_cmp);
     let seconds_per_step = seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
     let model = dir.join("model.safetensors");
@@ -118,7 +127,7 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
         val_perplexity: val_loss.exp(),
         parameters,
         body_parameters,
-        model_bytes: std::fs::metadata(&model).map_err(|e| io(&model, e))?.len(),
+        model_bytes: std::fs::metadata(&model).map_err(|e| failed(&model, e))?.len(),
         seconds_per_step,
         tokens_per_second: tokens as f64 / seconds_per_step,
         peak_bytes,
@@ -150,81 +159,112 @@ fn save(trainer: &Trainer, val: &TokenText, dir: &Path) -> Outcome {
     Ok(trainer.model().save(dir)?)
 }
 
-/// Makes the directory, and refuses to write over what is there.
-fn prepare_directory(settings: &Settings) -> Outcome {
+/// What has gone wrong with a file.
+fn failed(path: &Path, reason: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("{}: {reason}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| failed(path, e))
+}
+
+/// Whether a file is what a training that was killed left half written.
+fn is_partial(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        CHECKPOINT,
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "log.jsonl",
+        "loss.svg",
+    ];
+    let own = |own: &&str| name.strip_prefix('.')?.strip_prefix(*own)?.strip_prefix(".partial-");
+    let process = NAMES.iter().find_map(own);
+    process.is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
+}
+
+/// Refuses a directory to start in that holds what this training did not make.
+fn check_directory(settings: &Settings) -> Outcome {
     let dir = &settings.out;
-    let has = |name: &str| dir.join(name).exists();
-    if settings.resume {
-        if !has(CHECKPOINT) {
-            let reason = "holds no training to resume; leave --resume away to start one";
-            return Err(Failure::Failed(format!("{} {reason}", dir.display())));
-        }
+    if settings.resume || !dir.exists() {
         return Ok(());
     }
-    if has(CHECKPOINT) || has("config.json") || has("model.safetensors") {
-        let reason = "holds a model or a training; continue it with --resume, or choose another directory";
-        return Err(Failure::Failed(format!("{} {reason}", dir.display())));
+    let refuse = |reason: &str| Err(Failure::Failed(format!("{} {reason}", dir.display())));
+    if [CHECKPOINT, "config.json", "model.safetensors"].iter().any(|name| dir.join(name).exists()) {
+        return refuse("holds a model or a training; continue it with --resume, or choose another directory");
     }
-    std::fs::create_dir_all(dir).map_err(|e| Failure::Failed(format!("{}: {e}", dir.display())))
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|e| failed(dir, e))? {
+        let name = entry.map_err(|e| failed(dir, e))?.file_name().to_string_lossy().into_owned();
+        if !is_partial(&name) {
+            others.push(name);
+        }
+    }
+    others.sort();
+    match &others[..] {
+        [first, rest @ ..] if !settings.force => refuse(&format!(
+            "is not empty: it holds {first} and {} more entries; choose another directory, or start there with --force",
+            rest.len()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Removes what trainings that were killed left half written in `dir`; what cannot be removed does no harm.
 fn remove_partial(dir: &Path) {
-    const NAMES: [&str; 4] = [CHECKPOINT, "model.safetensors", ".log.jsonl", ".config.json"];
     let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process =
-            NAMES.iter().find_map(|own| name.to_str()?.strip_prefix(own)?.strip_prefix(".partial-"));
-        if process.is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) {
-            let path = entry.path();
-            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-        }
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_partial)) {
+        let path = entry.path();
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 
-/// The tokenizer in the training's directory: a given one, copied, or one made from the text.
-fn tokenizer(settings: &Settings, text: &str) -> Result<Tokenizer, Failure> {
-    let dir = &settings.out;
-    match &settings.tokenizer {
-        _ if settings.resume => {}
-        Some(given) => {
-            let given = if given.is_dir() { given.join("tokenizer.json") } else { given.clone() };
-            copy(&given, &dir.join("tokenizer.json"))?;
-            let beside = given.with_file_name("tokenizer_config.json");
-            if beside.exists() {
-                copy(&beside, &dir.join("tokenizer_config.json"))?;
-            }
-        }
-        None => train_tokenizer(text, settings.vocab_size, dir)?,
-    }
-    Ok(Tokenizer::open(dir)?)
-}
+/// Names and contents.
+type Files = Vec<(&'static str, Vec<u8>)>;
 
-/// Copies a file, which may be where it should be already.
-fn copy(from: &Path, to: &Path) -> Outcome {
-    let bytes = std::fs::read(from).map_err(|e| Failure::Failed(format!("{}: {e}", from.display())))?;
-    std::fs::write(to, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", to.display())))
+/// The tokenizer, a given one or one made from the text, and its files for the training's directory; none are needed when it is there already.
+fn tokenizer(settings: &Settings, text: &str) -> Result<(Tokenizer, Files), Failure> {
+    if settings.resume {
+        return Ok((Tokenizer::open(&settings.out)?, Vec::new()));
+    }
+    let made;
+    let given = match &settings.tokenizer {
+        Some(given) if given.is_dir() => given.join("tokenizer.json"),
+        Some(given) => given.clone(),
+        None => {
+            made = tempfile::tempdir().map_err(|e| Failure::Failed(format!("a temporary directory: {e}")))?;
+            train_tokenizer(text, settings.vocab_size, made.path())?;
+            made.path().join("tokenizer.json")
+        }
+    };
+    let tokenizer = Tokenizer::open(&given)?;
+    let mut files = vec![("tokenizer.json", std::fs::read(&given).map_err(|e| failed(&given, e))?)];
+    let beside = given.with_file_name("tokenizer_config.json");
+    if beside.exists() {
+        files.push(("tokenizer_config.json", std::fs::read(&beside).map_err(|e| failed(&beside, e))?));
+    }
+    Ok((tokenizer, files))
 }
 
 /// The ids to train on and those to be judged by.
-fn texts(settings: &Settings, tokenizer: &Tokenizer, text: &str) -> Result<(TokenText, TokenText), Failure> {
+fn texts(
+    settings: &Settings,
+    tokenizer: &Tokenizer,
+    text: &str,
+    val: Option<&str>,
+) -> Result<(TokenText, TokenText), Failure> {
     let mut ids = tokenizer.encode(text)?;
-    let val = match &settings.val {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))?;
-            tokenizer.encode(&text)?
-        }
+    let val = match val {
+        Some(text) => tokenizer.encode(text)?,
         // The end of the text is kept out of training.
         None => ids.split_off(ids.len() - ids.len() / 20),
     };
-    let read = |ids: Vec<u32>, what: &str, path: &Path| {
-        TokenText::new(ids, settings.window)
-            .map_err(|e| Failure::Failed(format!("{what} ({}): {e}", path.display())))
+    let windows = |ids: Vec<u32>, what: &str, path: &Path| {
+        TokenText::new(ids, settings.window).map_err(|e| failed(path, format!("{what}: {e}")))
     };
-    let val = read(val, "validation text", settings.val.as_ref().unwrap_or(&settings.text))?;
-    Ok((read(ids, "training text", &settings.text)?, val))
+    let val = windows(val, "validation text", settings.val.as_ref().unwrap_or(&settings.text))?;
+    Ok((windows(ids, "training text", &settings.text)?, val))
 }
 
 fn config(settings: &Settings, tokenizer: &Tokenizer) -> Result<LanguageConfig, Failure> {

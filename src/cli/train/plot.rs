@@ -1,22 +1,19 @@
 //! `loss.svg`: how the loss fell.
 
-use std::path::Path;
-
 use plotters::prelude::*;
 
 use super::log::Record;
 
-/// Draws the losses of training, smoothed, and of validation over the steps.
-pub(super) fn losses(path: &Path, records: &[Record]) -> Result<(), Box<dyn std::error::Error>> {
+/// The losses of training, smoothed, and of validation over the steps as SVG; none when no loss is finite.
+pub(super) fn losses(records: &[Record]) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let steps: Vec<(f64, f64)> = records.iter().filter_map(|r| Some((r.step as f64, r.loss?))).collect();
     let judged: Vec<(f64, f64)> = records.iter().filter_map(|r| Some((r.step as f64, r.val_loss?))).collect();
     let values = || steps.iter().chain(&judged).map(|p| p.1).filter(|v| v.is_finite());
     let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
-        return Ok(());
+        return Ok(None);
     }
     let last = steps.iter().chain(&judged).map(|p| p.0).fold(1.0, f64::max);
-    // Drawn whole before the file is written.
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (800, 480)).into_drawing_area();
@@ -49,6 +46,5 @@ pub(super) fn losses(path: &Path, records: &[Record]) -> Result<(), Box<dyn std:
         chart.configure_series_labels().background_style(WHITE).border_style(grey).draw()?;
         area.present()?;
     }
-    std::fs::write(path, text)?;
-    Ok(())
+    Ok(Some(text))
 }

@@ -1,177 +1,26 @@
-//! What to train, from the command line and from a file.
+//! What to train, decided.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use fft_tensor::nn::checkpoint::Checkpoint;
 use fft_tensor::nn::layers::{Learn, LinearKind, Positions};
-use fft_tensor::nn::models::{LanguageConfig, MixerKind};
+use fft_tensor::nn::models::MixerKind;
 use fft_tensor::nn::optim::Decay;
-use fft_tensor::nn::train::TrainOptions;
-use serde::Deserialize;
+use fft_tensor::nn::train::{RUN, TrainOptions};
+use serde::{Deserialize, Serialize};
 
-use super::super::{DeviceArgs, Failure};
+use super::super::Failure;
+use super::CHECKPOINT;
+use super::options::{Linear, Options, PositionsName, Preset, TrainArgs, change};
 
-const EXAMPLES: &str = "\
-Examples:
-  fft-tensor train --text book.txt --out MODEL                              a small Llama
-  fft-tensor train --text book.txt --out MODEL --linear circulant --density 0.0625
-  fft-tensor train --text book.txt --out MODEL --mixer longconv --steps 2000
-  fft-tensor train --out MODEL --text book.txt --resume                     go on after an interruption
-  fft-tensor train run.toml                                                 options from a file, by the same names
-
-A file holds options by their long names: text = \"book.txt\", out = \"MODEL\", steps = 2000, linear = \"spectral\". Those on the command line come
-first. OUT is a Hugging Face directory that generate and compare run; log.jsonl and loss.svg in it tell how training went.";
-
-/// Arguments of `train`.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(in super::super) struct TrainArgs {
-    /// A TOML file with options.
-    config: Option<PathBuf>,
-    #[command(flatten)]
+/// What a checkpoint tells of its training.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Run {
+    /// All options, those by default too.
     options: Options,
-    #[command(flatten)]
-    pub(super) device: DeviceArgs,
-    /// Continue the training in OUT after its last checkpoint.
-    #[arg(long)]
-    resume: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Options that a file may hold too.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Options {
-    /// The text to train on, UTF-8.
-    #[arg(long, value_name = "FILE")]
-    text: Option<PathBuf>,
-    /// The directory to write; an existing model is not written over.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// The text to be judged by [default: the last twentieth of the text, which is not trained on].
-    #[arg(long, value_name = "FILE")]
-    val: Option<PathBuf>,
-    /// The tokenizer.json to use, or a directory that has one [default: byte-pair encoding trained on the text].
-    #[arg(long, value_name = "FILE")]
-    tokenizer: Option<PathBuf>,
-    /// Tokens of a tokenizer trained on the text; 256 are the bytes [default: 2048].
-    #[arg(long, value_name = "N")]
-    vocab_size: Option<usize>,
-    /// The model's shape [default: tiny-llama].
-    #[arg(long, value_enum)]
-    preset: Option<Preset>,
-    /// The linear layers [default: dense].
-    #[arg(long, value_enum)]
-    linear: Option<Linear>,
-    /// Parameters of a spectral or circulant layer as a fraction of a dense one's; circulant blocks have 1 / DENSITY rows [default: 0.25].
-    #[arg(long, value_name = "D")]
-    density: Option<f64>,
-    /// The frequencies of spectral layers [default: random].
-    #[arg(long, value_enum)]
-    positions: Option<PositionsName>,
-    /// What lets tokens see those before them [default: attention].
-    #[arg(long, value_enum)]
-    mixer: Option<Mixer>,
-    /// Steps [default: 600].
-    #[arg(long, value_name = "N")]
-    steps: Option<u64>,
-    /// Windows of a step [default: 16].
-    #[arg(long, value_name = "B")]
-    batch: Option<usize>,
-    /// Tokens of a window [default: 256].
-    #[arg(long, value_name = "T")]
-    window: Option<usize>,
-    /// The highest learning rate [default: 0.002].
-    #[arg(long, value_name = "R")]
-    lr: Option<f64>,
-    /// Steps over which the rate rises [default: 100, at most a sixth of the steps].
-    #[arg(long, value_name = "N")]
-    warmup: Option<u64>,
-    /// How the rate falls after that [default: cosine].
-    #[arg(long, value_enum)]
-    schedule: Option<Fall>,
-    /// AdamW's weight decay [default: 0.1 with dense layers, else 0].
-    #[arg(long, value_name = "W")]
-    weight_decay: Option<f64>,
-    /// Decides first values and batches [default: 0].
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
-    /// Steps between checkpoints; 0 for one at the end only [default: 100].
-    #[arg(long, value_name = "N")]
-    save_every: Option<u64>,
-    /// Steps between validations; 0 for one at the end only [default: 100].
-    #[arg(long, value_name = "N")]
-    val_every: Option<u64>,
-    /// Windows of a validation [default: 60].
-    #[arg(long, value_name = "N")]
-    val_windows: Option<usize>,
-    /// Compute blocks again on the way back instead of remembering them: less memory, more time.
-    #[arg(long)]
-    recompute: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Preset {
-    /// 2 million parameters: width 192, 4 layers, 6 heads.
-    TinyLlama,
-    /// For trying things out: width 32, 2 layers.
-    Nano,
-}
-
-impl Preset {
-    pub(super) fn config(self, vocabulary: usize) -> LanguageConfig {
-        match self {
-            Self::TinyLlama => LanguageConfig::tiny_llama(vocabulary),
-            Self::Nano => LanguageConfig::nano(vocabulary),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Linear {
-    /// Plain matrices.
-    Dense,
-    /// A few coefficients of the spectrum.
-    Spectral,
-    /// Circulant blocks.
-    Circulant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PositionsName {
-    /// Drawn.
-    Random,
-    /// The lowest.
-    LowPass,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Mixer {
-    /// Softmax attention with rotary positions.
-    Attention,
-    /// Gated long convolutions.
-    Longconv,
-    /// A causal Fourier transform over the sequence.
-    Fnet,
-    /// Causal frequency attention.
-    Frequency,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Fall {
-    /// Half a cosine.
-    Cosine,
-    /// A straight line.
-    Linear,
-    /// Not at all.
-    Constant,
+    /// [`fingerprint`]s of the texts.
+    text: String,
+    val: Option<String>,
 }
 
 /// Everything decided.
@@ -192,83 +41,143 @@ pub(super) struct Settings {
     pub(super) val_windows: usize,
     pub(super) recompute: bool,
     pub(super) resume: bool,
+    pub(super) force: bool,
     pub(super) options: TrainOptions,
-}
-
-macro_rules! first {
-    ($a:ident, $b:ident: $($field:ident),*) => {
-        Options { $($field: $a.$field.or($b.$field)),*, recompute: $a.recompute || $b.recompute }
-    };
+    /// All options as they are stored.
+    all: Options,
+    stored: Option<Run>,
+    /// Options that are others than those of the training to resume, in words.
+    changed: Vec<String>,
 }
 
 impl Settings {
     pub(super) fn new(args: &TrainArgs) -> Result<Self, Failure> {
-        let file = match &args.config {
-            None => Options::default(),
-            Some(path) => {
-                let failed = |e: String| Failure::Failed(format!("{}: {e}", path.display()));
-                let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-                toml::from_str(&text).map_err(|e| failed(e.to_string()))?
-            }
-        };
-        let own = args.options.clone();
-        let all = first!(own, file: text, out, val, tokenizer, vocab_size, preset, linear, density, positions, mixer, steps, batch, window, lr,
-            warmup, schedule, weight_decay, seed, save_every, val_every, val_windows);
-        let needed = |path: Option<PathBuf>, name: &str| {
-            path.ok_or_else(|| {
+        let file = args.config.as_deref().map(Options::read).transpose()?.unwrap_or_default();
+        let given = args.options.clone().or(file);
+        let needed = |path: &Option<PathBuf>, name: &str| {
+            path.clone().ok_or_else(|| {
                 Failure::Usage(format!("--{name} is needed, on the command line or in a file"))
             })
         };
-        let linear = linear(&all)?;
-        let steps = all.steps.unwrap_or(600);
-        let seed = all.seed.unwrap_or(0);
+        let out = needed(&given.out, "out")?;
+        let stored = if args.resume { stored(&out, args.force)? } else { None };
+        let changed = stored.as_ref().map_or(Vec::new(), |stored| given.changed_from(&stored.options));
+        let recompute = given.recompute;
+        let mut all = match &stored {
+            Some(stored) => given.or(stored.options.clone()),
+            None => given,
+        };
+        let text = needed(&all.text, "text")?;
         let defaults = TrainOptions::default();
+        let linear = linear(&mut all)?;
         let dense = linear == LinearKind::Dense;
-        let val_windows = all.val_windows.unwrap_or(60);
+        let steps = *all.steps.get_or_insert(600);
+        let seed = *all.seed.get_or_insert(0);
+        let val_windows = *all.val_windows.get_or_insert(60);
         if val_windows == 0 {
             return Err(Failure::Usage("--val-windows 0 must be at least 1".into()));
         }
         let options = TrainOptions {
             steps,
-            batch: all.batch.unwrap_or(defaults.batch),
-            rate: all.lr.unwrap_or(defaults.rate),
-            warmup: all.warmup.unwrap_or(defaults.warmup.min(steps / 6)),
-            decay: match all.schedule.unwrap_or(Fall::Cosine) {
-                Fall::Cosine => Decay::Cosine,
-                Fall::Linear => Decay::Linear,
-                Fall::Constant => Decay::Constant,
-            },
-            weight_decay: all.weight_decay.unwrap_or(if dense { 0.1 } else { 0.0 }),
+            batch: *all.batch.get_or_insert(defaults.batch),
+            rate: *all.lr.get_or_insert(defaults.rate),
+            warmup: *all.warmup.get_or_insert(defaults.warmup.min(steps / 6)),
+            decay: named("schedule", &Decay::ALL, all.schedule.get_or_insert("cosine".into()))?,
+            weight_decay: *all.weight_decay.get_or_insert(if dense { 0.1 } else { 0.0 }),
             seed: seed.wrapping_add(1),
             ..defaults
         };
         Ok(Self {
-            text: needed(all.text, "text")?,
-            out: needed(all.out, "out")?,
-            val: all.val,
-            tokenizer: all.tokenizer,
-            vocab_size: all.vocab_size.unwrap_or(2048),
-            preset: all.preset.unwrap_or(Preset::TinyLlama),
+            text,
+            out,
+            val: all.val.clone(),
+            tokenizer: all.tokenizer.clone(),
+            vocab_size: *all.vocab_size.get_or_insert(2048),
+            preset: *all.preset.get_or_insert(Preset::TinyLlama),
             linear,
-            mixer: match all.mixer.unwrap_or(Mixer::Attention) {
-                Mixer::Attention => MixerKind::Attention,
-                Mixer::Longconv => MixerKind::Longconv,
-                Mixer::Fnet => MixerKind::Fnet,
-                Mixer::Frequency => MixerKind::Frequency,
-            },
-            window: all.window.unwrap_or(256),
+            mixer: named("mixer", &MixerKind::ALL, all.mixer.get_or_insert("attention".into()))?,
+            window: *all.window.get_or_insert(256),
             seed,
-            save_every: all.save_every.unwrap_or(100),
-            val_every: all.val_every.unwrap_or(100),
+            save_every: *all.save_every.get_or_insert(100),
+            val_every: *all.val_every.get_or_insert(100),
             val_windows,
-            recompute: all.recompute,
+            recompute,
             resume: args.resume,
+            force: args.force,
             options,
+            all,
+            stored,
+            changed,
         })
+    }
+
+    /// What checkpoints are to tell of a training on these texts, as JSON.
+    ///
+    /// # Errors
+    /// When it resumes one of other options or texts, naming each with both values.
+    pub(super) fn run(&self, text: &str, val: Option<&str>) -> Result<String, Failure> {
+        let run = Run { options: self.all.clone(), text: fingerprint(text), val: val.map(fingerprint) };
+        if let Some(stored) = self.stored.as_ref().filter(|_| !self.force) {
+            let mut changed = self.changed.clone();
+            let told = |path: &Option<PathBuf>, print: Option<&String>| match (path, print) {
+                (Some(path), Some(print)) => format!("{} (content {print})", path.display()),
+                _ => "not given".into(),
+            };
+            let old = &stored.options;
+            for (name, was, is) in [
+                ("text", (&old.text, Some(&stored.text)), (&run.options.text, Some(&run.text))),
+                ("val", (&old.val, stored.val.as_ref()), (&run.options.val, run.val.as_ref())),
+            ] {
+                if was.1 != is.1 {
+                    changed.push(change(name, told(was.0, was.1), told(is.0, is.1)));
+                }
+            }
+            if !changed.is_empty() {
+                let reason = "was made with other options; leave them away to go on as it was, or take the new ones with --force";
+                let path = self.out.join(CHECKPOINT);
+                return Err(Failure::Failed(format!("{} {reason}: {}", path.display(), changed.join("; "))));
+            }
+        }
+        serde_json::to_string(&run).map_err(|e| Failure::Failed(e.to_string()))
     }
 }
 
-fn linear(all: &Options) -> Result<LinearKind, Failure> {
+/// A name for what is in a text (FNV-1a, Fowler, Noll, Vo).
+fn fingerprint(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+/// What the checkpoint in `out` tells of its training.
+fn stored(out: &Path, force: bool) -> Result<Option<Run>, Failure> {
+    let path = out.join(CHECKPOINT);
+    if !path.exists() {
+        let reason = "holds no training to resume; leave --resume away to start one";
+        return Err(Failure::Failed(format!("{} {reason}", out.display())));
+    }
+    let run = Checkpoint::open(&path)?.metadata().get(RUN).map(|run| serde_json::from_str(run));
+    match run {
+        Some(Ok(run)) => Ok(Some(run)),
+        _ if force => Ok(None),
+        Some(Err(e)) => Err(Failure::Failed(format!("{}: the options of its training: {e}", path.display()))),
+        None => {
+            let reason = "does not tell the options of its training; --force takes those given";
+            Err(Failure::Failed(format!("{} {reason}", path.display())))
+        }
+    }
+}
+
+/// What has a name in a list.
+fn named<T: Copy>(option: &str, all: &[(&str, T)], name: &str) -> Result<T, Failure> {
+    all.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
+        Failure::Usage(format!("--{option} {name:?} is unknown; known are {}", known.join(", ")))
+    })
+}
+
+fn linear(all: &mut Options) -> Result<LinearKind, Failure> {
     let density = all.density.unwrap_or(0.25);
     if !(density > 0.0 && density <= 1.0) {
         return Err(Failure::Usage(format!("--density {density} must be in (0, 1]")));
@@ -277,14 +186,15 @@ fn linear(all: &Options) -> Result<LinearKind, Failure> {
         true => Err(Failure::Usage(format!("--{name} says nothing about {kind} layers"))),
         false => Ok(()),
     };
-    match all.linear.unwrap_or(Linear::Dense) {
+    match *all.linear.get_or_insert(Linear::Dense) {
         Linear::Dense => {
             unused("density", all.density.is_some(), "dense")?;
             unused("positions", all.positions.is_some(), "dense")?;
             Ok(LinearKind::Dense)
         }
         Linear::Spectral => {
-            let positions = match all.positions.unwrap_or(PositionsName::Random) {
+            all.density = Some(density);
+            let positions = match *all.positions.get_or_insert(PositionsName::Random) {
                 PositionsName::Random => Positions::Random,
                 PositionsName::LowPass => Positions::LowPass,
             };
@@ -292,6 +202,7 @@ fn linear(all: &Options) -> Result<LinearKind, Failure> {
         }
         Linear::Circulant => {
             unused("positions", all.positions.is_some(), "circulant")?;
+            all.density = Some(density);
             let block = (1.0 / density).round();
             if (block * density - 1.0).abs() > 1e-6 {
                 return Err(Failure::Usage(format!(
