@@ -77,6 +77,23 @@ fn kinds() -> Vec<LinearKind> {
     kinds
 }
 
+#[test]
+fn runs_of_any_seed_have_the_count_of_the_density() {
+    let device = cpu(1);
+    for (shape, density) in [([24, 20], 0.3), ([9, 15], 0.11), ([64, 48], 0.05)] {
+        let want = (density * (shape[0] * shape[1]) as f64 / 2.0) as usize;
+        for seed in 0..12 {
+            for block in [3, 4, 7] {
+                let scope = Scope::new(&device, DType::F32, seed).unwrap();
+                let positions = Positions::Block { block };
+                let options = SpectralOptions { positions, ..SpectralOptions::density(density) };
+                let layer = SpectralLinear::new(&scope, shape[1], shape[0], false, &options).unwrap();
+                assert_eq!(layer.positions().shape()[0], want, "{shape:?}, seed {seed}, runs of {block}");
+            }
+        }
+    }
+}
+
 const BIAS: Option<Init> = Some(Init::Uniform { bound: 0.5 });
 
 #[test]

@@ -11,7 +11,8 @@ pub enum Amount {
     /// Real degrees of freedom kept, as a fraction of the tensor's elements, in `(0, 1]`: density `d` of an `M x N` matrix is
     /// `d M N / 2` complex coefficients. Never more than that, but at least one coefficient.
     Density(f64),
-    /// The number of complex coefficients, at least 1; more than there are keeps all.
+    /// The number of complex coefficients, at least 1, met exactly: of the last run of a [`Block`](Selection::Block) selection a part is kept. More than there are
+    /// keeps all.
     Count(usize),
     /// The fewest coefficients that hold this fraction of the squared norm, in `(0, 1]`.
     Energy(f64),
@@ -234,23 +235,28 @@ pub(crate) fn select(
         .filter(|&unit| units.members(unit).next().is_some())
         .map(|unit| (key(unit), unit as u32))
         .collect();
+    // Positions of the unit after the last whole one: a count is met to the last position.
+    let mut more = 0;
     let kept = match selection.amount() {
         Amount::Count(count) => {
-            prefix(&mut keys, |u| units.members(u as usize).count() as f64, count as f64, false)
+            let members = |u: u32| units.members(u as usize).count();
+            let kept = prefix(&mut keys, |u| members(u) as f64, count as f64, false);
+            more = count - keys[..kept].iter().map(|&(_, u)| members(u)).sum::<usize>();
+            kept
         }
         Amount::Density(d) => {
             let budget = d * half.total() as f64 + 1e-6;
             let freedom = |u: u32| units.members(u as usize).map(|(_, f)| f as f64).sum();
-            prefix(&mut keys, freedom, budget, false)
+            prefix(&mut keys, freedom, budget, false).max(1)
         }
         Amount::Energy(fraction) => {
             let total: f64 = keys.iter().map(|&(_, u)| energy(u as usize)).sum();
             prefix(&mut keys, |u| energy(u as usize), fraction * total, true)
         }
     };
-    keys.truncate(kept.max(1));
-    let mut positions: Vec<u32> =
-        keys.iter().flat_map(|&(_, u)| units.members(u as usize).map(|(p, _)| p as u32)).collect();
+    let members = |&(_, u): &(f32, u32)| units.members(u as usize).map(|(p, _)| p as u32);
+    let mut positions: Vec<u32> = keys.iter().take(kept).flat_map(members).collect();
+    positions.extend(keys.get(kept).into_iter().flat_map(members).take(more));
     positions.sort_unstable();
     Ok(positions)
 }
@@ -334,8 +340,17 @@ mod tests {
         assert_eq!(low, [0, 1, 8]);
         let block = Selection::Block { amount: Amount::Count(8), block: 4 };
         let kept = select("t", &block, &half, &spectrum).unwrap();
-        // Plane 3 (positions 24..32) is the last one whose members are all stored; of plane 4 only 32..=36 are.
-        assert!(kept.len() <= 8 && kept.iter().all(|&p| half.freedom(p as usize) > 0));
+        // Of plane 4 only 32..=36 are stored: runs of one and of four, and three of the next.
+        assert_eq!(kept, [28, 29, 30, 32, 33, 34, 35, 36]);
+        // Units hold one to five positions; a count is a count.
+        for count in [1, 2, 3, 7, 20, 33, 34] {
+            for block in [1, 3, 4, 5, 100] {
+                let block = Selection::Block { amount: Amount::Count(count), block };
+                let kept = select("t", &block, &half, &spectrum).unwrap();
+                assert_eq!(kept.len(), count, "{block:?}");
+                assert!(kept.iter().all(|&p| half.freedom(p as usize) > 0));
+            }
+        }
         let random = |seed| {
             select("t", &Selection::Random { amount: Amount::Density(0.5), seed }, &half, &spectrum).unwrap()
         };
