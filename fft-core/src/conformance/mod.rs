@@ -33,6 +33,7 @@ mod rotated;
 pub mod sample;
 mod shift;
 mod sparse;
+mod sparse_coding;
 mod stft;
 mod training;
 mod unary;
@@ -131,6 +132,7 @@ const GROUPS: &[&[Case]] = &[
     long_conv::CASES,
     rotated::CASES,
     sparse::CASES,
+    sparse_coding::CASES,
 ];
 
 /// Every case.
