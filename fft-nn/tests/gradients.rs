@@ -1,7 +1,7 @@
 //! Gradients: every operation against finite differences, cases computed by PyTorch, and the rules of the tape.
 
-use fft_core::{DType, Device, Norm, Result, Tensor};
-use fft_nn::autograd::{Var, check, checkpoint, no_grad, registry};
+use fft_core::{DType, Device, Error, Norm, Result, Tensor, UnaryOp};
+use fft_nn::autograd::{Var, check, checkpoint, no_grad, ops, registry};
 
 fn cpu() -> Device {
     fft_cpu::device(fft_cpu::CpuOptions { threads: Some(1), memory_limit: None }).unwrap()
@@ -103,6 +103,62 @@ fn hooks_see_and_replace_gradients() -> Result<()> {
     let z = scalar(&device, 1.0);
     z.on_grad(|g| Ok(Some(g.reshape(&[1, 1])?)));
     assert!(z.scale(2.0)?.backward().unwrap_err().to_string().contains("another shape"));
+    Ok(())
+}
+
+#[test]
+fn hooks_may_touch_the_tape() -> Result<()> {
+    let device = cpu();
+    let x = scalar(&device, 2.0);
+    let own = x.clone();
+    x.on_grad(move |_| {
+        own.on_grad(|g| Ok(Some(g.scale(2.0)?)));
+        own.grad().map(|sum| sum.scale(10.0)).transpose()
+    });
+    // A hook of a hook is called from the next pass on.
+    x.scale(3.0)?.backward()?;
+    assert_eq!(grad(&x), 3.0);
+    x.scale(3.0)?.backward()?;
+    assert_eq!(grad(&x), 3.0 + 2.0 * 30.0);
+    Ok(())
+}
+
+#[test]
+fn ties_share_their_gradient() -> Result<()> {
+    let device = cpu();
+    let leaf = |values: [f64; 4]| Ok(Var::leaf(Tensor::from_slice(&device, &values, &[4])?));
+    for (larger, want) in [
+        (true, [[0.0, 1.5, 1.0, 3.0], [2.0, 1.5, 1.0, 0.0]]),
+        (false, [[2.0, 1.5, 1.0, 0.0], [0.0, 1.5, 1.0, 3.0]]),
+    ] {
+        let (a, b) = (leaf([1.0, 2.0, -0.0, 4.0])?, leaf([3.0, 2.0, 0.0, -1.0])?);
+        let y = if larger { a.maximum(&b)? } else { a.minimum(&b)? };
+        y.backward_from(Tensor::from_slice(&device, &[2.0, 3.0, 2.0, 3.0], &[4])?)?;
+        for (x, want) in [a, b].iter().zip(want) {
+            assert_eq!(x.grad().unwrap().to_vec::<f64>()?, want, "larger: {larger}");
+        }
+    }
+    // One against many, as in a rectifier: half of each tie comes back to the one.
+    let (many, zero) = (leaf([0.0, -1.0, 0.0, 2.0])?, scalar(&device, 0.0));
+    many.maximum(&zero)?.sum_all()?.backward()?;
+    assert_eq!(many.grad().unwrap().to_vec::<f64>()?, [0.5, 0.0, 0.5, 1.0]);
+    assert_eq!(grad(&zero), 2.0);
+    Ok(())
+}
+
+#[test]
+fn low_precision_is_no_measure_of_gradients() -> Result<()> {
+    let device = cpu();
+    for (low, high) in [(DType::F32, DType::F64), (DType::C64, DType::C128), (DType::F16, DType::F64)] {
+        let x = Tensor::from_slice(&device, &[1f64, 2.0], &[2])?.to_dtype(low)?;
+        let sample = ops::elementwise::Unary(UnaryOp::Neg);
+        match check::gradient_error(&sample, &[x]) {
+            Err(Error::DTypeMismatch { op: "gradient_error", lhs, rhs }) => {
+                assert_eq!((lhs, rhs), (low, high))
+            }
+            other => panic!("{low}: {other:?}"),
+        }
+    }
     Ok(())
 }
 

@@ -59,7 +59,9 @@ fn walk(from: &Var, grad: Tensor) -> Result<()> {
     let mut waiting: BTreeMap<u64, (Var, Tensor)> = BTreeMap::new();
     waiting.insert(from.0.id, (from.clone(), grad));
     while let Some((_, (var, mut grad))) = waiting.pop_last() {
-        for hook in lock(&var.0.hooks).iter() {
+        // Hooks may touch the tape, this variable's hooks too: no lock is held while they run.
+        let hooks = lock(&var.0.hooks).clone();
+        for hook in hooks {
             if let Some(other) = hook(&grad)? {
                 check(&var, "hook", &other)?;
                 grad = other;

@@ -14,8 +14,11 @@ const STEP: f64 = 1e-3;
 /// Those of the operation; [`Error::DTypeMismatch`] for operands of lower precision.
 pub fn gradient_error(operation: &dyn Operation, inputs: &[Tensor]) -> Result<f64> {
     let differentiable = |t: &Tensor| !t.dtype().is_integer();
-    if let Some(low) = inputs.iter().find(|t| differentiable(t) && t.dtype().size() < 8) {
-        return Err(Error::DTypeMismatch { op: "gradient_error", lhs: low.dtype(), rhs: DType::F64 });
+    for low in inputs.iter().map(Tensor::dtype) {
+        let rhs = if low.is_complex() { DType::C128 } else { DType::F64 };
+        if !low.is_integer() && low != rhs {
+            return Err(Error::DTypeMismatch { op: "gradient_error", lhs: low, rhs });
+        }
     }
     let (output, kept) = operation.forward_keeping(inputs)?;
     let weights = draw(output.device(), output.shape(), 99, output.dtype())?;

@@ -9,7 +9,7 @@ use fft_core::{DType, Device, Dims, Error, Result, Tensor};
 use super::operation::{Context, Operation};
 
 /// Looks at a gradient on its way, and may replace it.
-pub type Hook = Box<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 
 /// A tensor that remembers how it was computed. Clones share everything.
 #[derive(Clone)]
@@ -220,7 +220,7 @@ impl Var {
     /// Calls `hook` with the gradient in this variable in every backward pass, before it goes on; what it returns takes the
     /// gradient's place.
     pub fn on_grad(&self, hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static) {
-        lock(&self.0.hooks).push(Box::new(hook));
+        lock(&self.0.hooks).push(Arc::new(hook));
     }
 
     /// The result of an operation on variables, with its history if one of them needs a gradient and this thread records.

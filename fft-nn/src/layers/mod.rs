@@ -64,6 +64,7 @@ pub use long_conv::LongConv;
 pub use long_kernel::ImplicitKernel;
 pub use mode::Mode;
 pub use norms::{LayerNorm, RmsNorm};
+pub(crate) use parameter::from_values;
 pub use parameter::{Init, Parameter};
 pub use relations::{DistMult, Rotate};
 pub use scope::Scope;

@@ -136,19 +136,20 @@ fn reserved<T>(shape: &[usize], count: usize) -> Result<Vec<T>> {
 }
 
 /// A tensor of the values rounded on the host: a device need not have double precision.
-pub(super) fn from_values<T>(device: &Device, values: &[T], shape: &[usize], dtype: DType) -> Result<Tensor>
+pub(crate) fn from_values<T>(device: &Device, values: &[T], shape: &[usize], dtype: DType) -> Result<Tensor>
 where
     T: fft_core::Element + Into<Complex64>,
 {
     let parts = values.iter().map(|&v| v.into());
     match dtype {
-        DType::F32 => {
-            Tensor::from_slice(device, &parts.map(|z: Complex64| z.re as f32).collect::<Vec<_>>(), shape)
-        }
+        DType::F64 | DType::C128 => Tensor::from_slice(device, values, shape)?.to_dtype(dtype),
         DType::C64 => {
             let narrow = |z: Complex64| fft_core::Complex32::new(z.re as f32, z.im as f32);
             Tensor::from_slice(device, &parts.map(narrow).collect::<Vec<_>>(), shape)
         }
-        _ => Tensor::from_slice(device, values, shape)?.to_dtype(dtype),
+        _ => {
+            let narrow: Vec<f32> = parts.map(|z: Complex64| z.re as f32).collect();
+            Tensor::from_slice(device, &narrow, shape)?.to_dtype(dtype)
+        }
     }
 }

@@ -306,10 +306,9 @@ impl Var {
                     format!("the variable has {} axes", self.rank()),
                 )
             })?;
-            let positions: Vec<f64> = (0..self.shape()[axis]).map(|i| i as f64).collect();
+            let positions: Vec<u32> = (0..self.shape()[axis] as u32).collect();
             let positions = Tensor::from_slice(&self.device(), &positions, &[positions.len()])?;
-            let places: Vec<f64> = positions.pad(&[sides], mode)?.to_vec()?;
-            x = x.gather(axis, &places.iter().map(|&p| p as u32).collect::<Vec<_>>())?;
+            x = x.gather(axis, &positions.pad(&[sides], mode)?.to_vec::<u32>()?)?;
         }
         Ok(x)
     }

@@ -7,6 +7,7 @@ use crate::autograd::Var;
 use crate::autograd::check::{complex, real};
 use crate::autograd::operation::{Context, Needs, Operation, not_differentiable};
 use crate::autograd::registry::{Sample, Samples};
+use crate::layers::from_values;
 
 /// A function of each element.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +84,10 @@ fn ratio(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Tensor::select(&broken, &zero.broadcast_to(b.shape())?, &a.div(b)?)
 }
 
-/// `grad` where `condition` holds, else 0.
-fn keep_where(condition: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let zero = Tensor::zeros(grad.device(), &[], grad.dtype())?;
-    Tensor::select(condition, grad, &zero.broadcast_to(grad.shape())?)
+/// `grad` without the elements where `a < b`, halved where they are equal: a tie gives half to each operand, as in PyTorch.
+fn chosen(a: &Tensor, b: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let shared = Tensor::select(&a.eq(b)?, &grad.scale(0.5)?, grad)?;
+    Tensor::select(&a.lt(b)?, &Tensor::zeros(grad.device(), &[], grad.dtype())?, &shared)
 }
 
 impl Samples for Unary {
@@ -170,8 +171,8 @@ impl Operation for Binary {
             B::Mul => grad.mul_conj(operand(1)?),
             B::MulConj => grad.mul(operand(1)?),
             B::Div => grad.div(&operand(1)?.conj()?),
-            B::Max => keep_where(&operand(1)?.le(operand(0)?)?, grad),
-            B::Min => keep_where(&operand(0)?.le(operand(1)?)?, grad),
+            B::Max => chosen(operand(0)?, operand(1)?, grad),
+            B::Min => chosen(operand(1)?, operand(0)?, grad),
             B::Pow => {
                 let (a, b) = (operand(0)?, operand(1)?);
                 grad.mul(&b.mul(&a.pow(&b.affine(1.0, -1.0)?)?)?)
@@ -198,9 +199,8 @@ impl Operation for Binary {
                 let (a, b) = (operand(0)?, operand(1)?);
                 grad.mul_conj(&a.div(&b.square()?)?)?.neg()
             }
-            // Where both are equal the first takes the gradient.
-            B::Max => keep_where(&operand(0)?.lt(operand(1)?)?, grad),
-            B::Min => keep_where(&operand(1)?.lt(operand(0)?)?, grad),
+            B::Max => chosen(operand(1)?, operand(0)?, grad),
+            B::Min => chosen(operand(0)?, operand(1)?, grad),
             B::Pow => {
                 let (a, b) = (operand(0)?, operand(1)?);
                 grad.mul(&a.pow(b)?.mul(&a.ln()?)?)
@@ -327,7 +327,7 @@ impl Var {
     /// # Errors
     /// As [`Tensor::binary`].
     pub fn scale_complex(&self, factor: Complex64) -> Result<Self> {
-        let factor = Tensor::scalar(&self.device(), factor)?.to_dtype(self.dtype())?;
+        let factor = from_values(&self.device(), &[factor], &[], self.dtype())?;
         self.mul(&Var::constant(factor))
     }
 

@@ -7,6 +7,7 @@ use crate::autograd::Var;
 use crate::autograd::check::{complex, real};
 use crate::autograd::operation::{Context, Needs, Operation};
 use crate::autograd::registry::{Sample, Samples};
+use crate::layers::from_values;
 
 /// A transform along several axes, as `Tensor::fftn` and its kin; the last of the axes is the real one of R2C and C2R.
 #[derive(Debug, Clone)]
@@ -36,19 +37,22 @@ impl Fft {
         (0..=last).map(spec).collect()
     }
 
-    /// Multiplies all bins that stand for two, the ones that have a mirror image, by `factor` along the last axis.
+    /// [`weigh_pairs`] along the real axis.
     fn weigh_pairs(&self, spectrum: &Tensor, factor: f64) -> Result<Tensor> {
-        let (Some(&axis), Some(&n)) = (self.axes.last(), self.n.last()) else {
-            return Ok(spectrum.clone());
-        };
-        let bins = n / 2 + 1;
-        let single = |k: usize| k == 0 || 2 * k == n;
-        let weights: Vec<f64> = (0..bins).map(|k| if single(k) { 1.0 } else { factor }).collect();
-        let mut shape = Dims::from_elem(1, spectrum.rank());
-        shape[axis] = bins;
-        let weights = Tensor::from_slice(spectrum.device(), &weights, &shape)?.to_dtype(spectrum.dtype())?;
-        spectrum.mul(&weights)
+        match (self.axes.last(), self.n.last()) {
+            (Some(&axis), Some(&n)) => weigh_pairs(spectrum, axis, n, factor),
+            _ => Ok(spectrum.clone()),
+        }
     }
+}
+
+/// Multiplies the bins along `axis` of a half spectrum of `points` that stand for two, since they have a mirror image.
+pub(super) fn weigh_pairs(spectrum: &Tensor, axis: usize, points: usize, factor: f64) -> Result<Tensor> {
+    let single = |k: usize| k == 0 || 2 * k == points;
+    let weights: Vec<f64> = (0..points / 2 + 1).map(|k| if single(k) { 1.0 } else { factor }).collect();
+    let mut shape = Dims::from_elem(1, spectrum.rank());
+    shape[axis] = weights.len();
+    spectrum.mul(&from_values(spectrum.device(), &weights, &shape, spectrum.dtype())?)
 }
 
 /// `x` cropped, or with zeros at the ends of its axes, to `shape`.

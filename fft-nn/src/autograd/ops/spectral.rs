@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fft_core::spectral::SparseSpectralMatrix;
 use fft_core::{DType, Device, Error, Norm, Result, ScatterMode, Tensor, tensor::check_indices};
 
+use super::fourier::weigh_pairs;
 use crate::autograd::Var;
 use crate::autograd::check::{complex, real};
 use crate::autograd::operation::{Context, Operation};
@@ -114,7 +115,7 @@ impl Operation for SparseSpectral {
         let [m, n] = self.positions.shape();
         let terms = self.spectrum_at_columns(x)?.conj()?.mul(c)?;
         let z = self.gathered(&terms, &self.positions.0.rows, m / 2 + 1)?.scale(1.0 / n as f64)?;
-        let z = weigh_pairs(&z, m, 0.5)?;
+        let z = weigh_pairs(&z, 1, m, 0.5)?;
         z.irfft(1, Some(m), Norm::Backward)
     }
 
@@ -144,14 +145,6 @@ impl Operation for SparseSpectral {
         };
         Ok(vec![context.wants(0).then(of_c).transpose()?, context.wants(1).then(of_x).transpose()?])
     }
-}
-
-/// Multiplies the bins of a half spectrum of `points` that have a mirror image.
-fn weigh_pairs(spectrum: &Tensor, points: usize, factor: f64) -> Result<Tensor> {
-    let single = |k: usize| k == 0 || 2 * k == points;
-    let weights: Vec<f64> = (0..points / 2 + 1).map(|k| if single(k) { 1.0 } else { factor }).collect();
-    let weights = Tensor::from_slice(spectrum.device(), &weights, &[weights.len()])?;
-    spectrum.mul(&weights.to_dtype(spectrum.dtype())?)
 }
 
 impl Samples for SparseSpectral {
