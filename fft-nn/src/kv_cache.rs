@@ -10,6 +10,7 @@ pub(crate) struct CacheShape {
     pub(crate) heads: usize,
     pub(crate) head_dim: usize,
     pub(crate) max_positions: usize,
+    pub(crate) dtype: DType,
 }
 
 /// The keys and values of every layer, `[batch, heads, capacity, head_dim]` each.
@@ -97,7 +98,7 @@ impl KvCache {
         let need = self.len.saturating_add(extra);
         if need > self.shape.max_positions {
             let reason = format!(
-                "after {} tokens it passes the model's {} positions",
+                "after {} tokens it passes the {} positions of the cache",
                 self.len, self.shape.max_positions
             );
             return Err(Error::invalid("KvCache", "tokens", extra, reason));
@@ -106,9 +107,9 @@ impl KvCache {
             return Ok(());
         }
         let capacity = need.max(2 * self.capacity).max(FIRST).min(self.shape.max_positions);
-        let CacheShape { batch, heads, head_dim, .. } = self.shape;
+        let CacheShape { batch, heads, head_dim, dtype, .. } = self.shape;
         let grown = |old: Option<&Tensor>| -> Result<Tensor> {
-            let mut new = Tensor::zeros(&self.device, &[batch, heads, capacity, head_dim], DType::F32)?;
+            let mut new = Tensor::zeros(&self.device, &[batch, heads, capacity, head_dim], dtype)?;
             if let Some(old) = old.filter(|_| self.len > 0) {
                 new.assign(2, 0, &old.narrow(2, 0, self.len)?)?;
             }

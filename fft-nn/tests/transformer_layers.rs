@@ -88,27 +88,28 @@ fn attention(x: &[f64], scope: &Scope, o: &AttentionOptions, t: usize, mask: Opt
     product(&mixed, &parameter(scope, "o_proj.weight"), heads * d)
 }
 
+const OWN: AttentionOptions = AttentionOptions {
+    features: 6,
+    heads: 4,
+    kv_heads: 2,
+    head_dim: 4,
+    causal: true,
+    rope: Some((10_000.0, 32)),
+    bias: false,
+    linear: LinearKind::Dense,
+    std: 0.4,
+};
+
 #[test]
 fn attention_is_its_definition() {
-    let own = AttentionOptions {
-        features: 6,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 4,
-        causal: true,
-        rope: Some((10_000.0, 32)),
-        bias: false,
-        linear: LinearKind::Dense,
-        std: 0.4,
-    };
     let mask: Vec<f64> = (0..49)
         .map(|i| if i % 5 == 3 && i % 8 != 0 { f64::NEG_INFINITY } else { 0.1 * f64::from(i % 3) })
         .collect();
     for options in [
-        own,
-        AttentionOptions { causal: false, ..own },
-        AttentionOptions { rope: None, kv_heads: 4, ..own },
-        AttentionOptions { heads: 1, kv_heads: 1, head_dim: 6, ..own },
+        OWN,
+        AttentionOptions { causal: false, ..OWN },
+        AttentionOptions { rope: None, kv_heads: 4, ..OWN },
+        AttentionOptions { heads: 1, kv_heads: 1, head_dim: 6, ..OWN },
     ] {
         let scope = Scope::new(&device(), DType::F64, 1).unwrap();
         let layer = MultiHeadAttention::new(&scope, options).unwrap();
@@ -120,6 +121,64 @@ fn attention_is_its_definition() {
             .unwrap();
         assert_near(&values(&masked), &attention(&values(&x), &scope, &options, 7, Some(&mask)));
     }
+}
+
+#[test]
+fn attention_token_by_token_is_that_of_the_whole() {
+    let own = AttentionOptions { rope: Some((10_000.0, 80)), bias: true, ..OWN };
+    // Longer than the cache's first buffers.
+    const T: usize = 70;
+    for (dtype, bound) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
+        for options in [
+            own,
+            AttentionOptions { rope: None, kv_heads: 4, ..own },
+            AttentionOptions { heads: 1, kv_heads: 1, head_dim: 6, ..own },
+        ] {
+            let scope = Scope::new(&device(), dtype, 1).unwrap();
+            let layer = MultiHeadAttention::new(&scope, options).unwrap();
+            let x = normal(&[3, T, 6], 2).value().to_dtype(dtype).unwrap();
+            let whole = layer.forward(&Var::constant(x.clone())).unwrap().value();
+            for pieces in [vec![1; T], vec![5, 1, 1, 60, 3], vec![T]] {
+                let mut cache = layer.new_cache(3, T).unwrap();
+                for round in 0..2 {
+                    let mut parts = Vec::new();
+                    for &piece in &pieces {
+                        let part = x.narrow(1, cache.len(), piece).unwrap();
+                        parts.push(layer.forward_cached(&part, &mut cache).unwrap());
+                    }
+                    let found = Tensor::cat(&parts, 1).unwrap().sub(&whole).unwrap();
+                    let size = |t: &Tensor| {
+                        t.to_dtype(DType::F64).unwrap().sum_of_squares().unwrap().to_scalar::<f64>().unwrap()
+                    };
+                    let off = (size(&found) / size(&whole)).sqrt();
+                    assert!(off < bound, "{dtype}, {options:?}, round {round}: off by {off}");
+                    let full = layer.forward_cached(&x.narrow(1, 0, 1).unwrap(), &mut cache).unwrap_err();
+                    assert!(full.to_string().contains("70 positions"), "{full}");
+                    assert_eq!(cache.len(), T);
+                    cache.clear();
+                }
+            }
+        }
+    }
+    let scope = Scope::new(&device(), DType::F64, 1).unwrap();
+    let layer = MultiHeadAttention::new(&scope.at("self_attn"), own).unwrap();
+    let x = normal(&[2, 3, 6], 2).value();
+    let mut cache = layer.new_cache(2, 8).unwrap();
+    scope.mode().train();
+    let training = layer.forward_cached(&x, &mut cache).unwrap_err().to_string();
+    assert!(training.contains("training") && training.contains("self_attn"), "{training}");
+    scope.mode().eval();
+    assert!(layer.new_cache(2, 81).unwrap_err().to_string().contains("80 positions"));
+    assert!(layer.new_cache(0, 8).is_err());
+    let other = layer.forward_cached(&x.narrow(0, 0, 1).unwrap(), &mut cache).unwrap_err().to_string();
+    assert!(other.contains("another batch or layer"), "{other}");
+    let free = AttentionOptions { causal: false, ..own };
+    let free = MultiHeadAttention::new(&scope.at("free"), free).unwrap();
+    assert!(free.forward_cached(&x, &mut cache).unwrap_err().to_string().contains("causal = false"));
+    // No refusal has touched it.
+    assert!(cache.is_empty());
+    layer.forward_cached(&x, &mut cache).unwrap();
+    assert_eq!(cache.len(), 3);
 }
 
 #[test]
@@ -167,17 +226,7 @@ fn norms_and_feed_forward_layers_are_their_formulas() {
 #[test]
 fn what_does_not_fit_is_named() {
     let scope = Scope::new(&device(), DType::F64, 1).unwrap();
-    let own = AttentionOptions {
-        features: 6,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 4,
-        causal: true,
-        rope: Some((10_000.0, 32)),
-        bias: false,
-        linear: LinearKind::Dense,
-        std: 0.4,
-    };
+    let own = OWN;
     for (i, (options, word)) in [
         (AttentionOptions { kv_heads: 3, ..own }, "kv_heads = 3"),
         (AttentionOptions { heads: 0, ..own }, "heads = 0"),

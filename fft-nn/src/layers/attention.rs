@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use fft_core::backend::AttentionSpec;
-use fft_core::{DType, Error, Result, Tensor};
+use fft_core::{DType, Device, Error, Result, Tensor};
 
 use super::expect::expect;
-use super::{Init, Layer, LinearKind, LinearLayer, Scope};
-use crate::autograd::Var;
+use super::{Init, Layer, LinearKind, LinearLayer, Mode, Scope};
+use crate::autograd::{Var, no_grad};
+use crate::kv_cache::{CacheShape, KvCache};
 use crate::models::RopeScaling;
 use crate::rope::{RopeTables, rope_frequencies};
 
@@ -47,7 +48,9 @@ pub struct MultiHeadAttention {
     v: LinearLayer,
     o: LinearLayer,
     rope: Option<Arc<RopeTables>>,
+    device: Device,
     dtype: DType,
+    mode: Mode,
 }
 
 impl MultiHeadAttention {
@@ -88,7 +91,9 @@ impl MultiHeadAttention {
             v: project("v_proj", features, kv_heads * head_dim)?,
             o: project("o_proj", width, features)?,
             rope: rope.map(tables),
+            device: scope.device().clone(),
             dtype: scope.dtype(),
+            mode: scope.mode().clone(),
         })
     }
 
@@ -100,7 +105,7 @@ impl MultiHeadAttention {
     pub fn forward_masked(&self, x: &Var, mask: &Var) -> Result<Var> {
         let [batch, t] = self.sizes(x)?;
         let AttentionOptions { heads, kv_heads, head_dim, causal, .. } = self.options;
-        let (q, k, v) = self.projected(x, batch, t)?;
+        let (q, k, v) = self.projected(x, batch, 0, t)?;
         // A head of keys serves its group of queries.
         let group = heads / kv_heads;
         let shared = |x: &Var| {
@@ -119,6 +124,57 @@ impl MultiHeadAttention {
         self.joined(&scores.softmax(3)?.matmul(&shared(&v)?)?, batch, t)
     }
 
+    /// A cache for `batch` sequences of at most `positions` tokens, to be used with this layer.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a batch of 0, and for more positions than the rotary ones.
+    pub fn new_cache(&self, batch: usize, positions: usize) -> Result<KvCache> {
+        if let Some((_, most)) = self.options.rope.filter(|(_, most)| positions > *most) {
+            let reason = format!("layer {} has {most} positions", self.path);
+            return Err(Error::invalid(OP, "positions", positions, reason));
+        }
+        KvCache::new(&self.device, self.cache_shape(batch, positions))
+    }
+
+    fn cache_shape(&self, batch: usize, max_positions: usize) -> CacheShape {
+        let AttentionOptions { kv_heads, head_dim, .. } = self.options;
+        CacheShape { layers: 1, batch, heads: kv_heads, head_dim, max_positions, dtype: self.dtype }
+    }
+
+    /// [`forward`](Layer::forward) of the next tokens of sequences, `[batch, t, features]` to the same, which see those that `cache` holds and are held by it
+    /// afterwards: token by token, or in pieces, it gives what the whole sequence would give. For inference; nothing is recorded.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] in training, for attention that is not causal, a cache of another layer's sizes or another batch, and more tokens than it has positions: the
+    /// cache is then as it was; mismatches of shape or dtype; memory and device errors.
+    pub fn forward_cached(&self, x: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
+        let refuse = |argument, value: &dyn std::fmt::Debug, reason: &str| {
+            Err(Error::invalid(OP, argument, value, format!("layer {}: {reason}", self.path)))
+        };
+        if self.mode.is_training() {
+            return refuse("mode", &"training", "a cache is for inference");
+        }
+        if !self.options.causal {
+            return refuse("causal", &false, "later tokens would change what earlier ones gave");
+        }
+        let x = Var::constant(x.clone());
+        let [batch, t] = self.sizes(&x)?;
+        if cache.shape() != self.cache_shape(batch, cache.shape().max_positions) {
+            return refuse("cache", &cache.batch(), "it was made for another batch or layer");
+        }
+        cache.reserve(t)?;
+        no_grad(|| {
+            let start = cache.len();
+            let (q, k, v) = self.projected(&x, batch, start, t)?;
+            let (keys, values) = cache.append(0, &k.value(), &v.value())?;
+            let spec = AttentionSpec { offset: start, ..self.spec() };
+            let mixed = Var::constant(Tensor::attention(&q.value(), &keys, &values, spec)?);
+            let y = self.joined(&mixed, batch, t)?.value();
+            cache.advance(t);
+            Ok(y)
+        })
+    }
+
     fn spec(&self) -> AttentionSpec {
         let scale = 1.0 / (self.options.head_dim as f32).sqrt();
         AttentionSpec { scale, causal: self.options.causal, offset: 0 }
@@ -130,15 +186,15 @@ impl MultiHeadAttention {
         Ok([x.shape()[0], x.shape()[1]])
     }
 
-    /// Queries, keys and values, `[batch, heads, t, head_dim]`.
-    fn projected(&self, x: &Var, batch: usize, t: usize) -> Result<(Var, Var, Var)> {
+    /// Queries, keys and values of positions `start..start + t`, `[batch, heads, t, head_dim]`.
+    fn projected(&self, x: &Var, batch: usize, start: usize, t: usize) -> Result<(Var, Var, Var)> {
         let AttentionOptions { heads, kv_heads, head_dim, .. } = self.options;
         let split = |x: Var, heads: usize| x.reshape(&[batch, t, heads, head_dim])?.transpose(1, 2);
         let q = split(self.q.forward(x)?, heads)?;
         let k = split(self.k.forward(x)?, kv_heads)?;
         let v = split(self.v.forward(x)?, kv_heads)?;
         let Some(rope) = &self.rope else { return Ok((q, k, v)) };
-        let (cos, sin) = rope.get(0, t)?;
+        let (cos, sin) = rope.get(start, t)?;
         let (cos, sin) = (cos.to_dtype(self.dtype)?, sin.to_dtype(self.dtype)?);
         Ok((q.rope(&cos, &sin)?, k.rope(&cos, &sin)?, v))
     }
@@ -157,7 +213,7 @@ impl MultiHeadAttention {
 impl Layer for MultiHeadAttention {
     fn forward(&self, x: &Var) -> Result<Var> {
         let [batch, t] = self.sizes(x)?;
-        let (q, k, v) = self.projected(x, batch, t)?;
+        let (q, k, v) = self.projected(x, batch, 0, t)?;
         self.joined(&Var::attention(&q, &k, &v, self.spec())?, batch, t)
     }
 }

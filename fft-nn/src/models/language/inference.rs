@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fft_core::{Device, Error, Result, Tensor};
+use fft_core::{DType, Device, Error, Result, Tensor};
 
 use super::bounds::check_sizes;
 use super::{LanguageConfig, LanguageModel};
@@ -51,7 +51,7 @@ impl CausalLm for TrainedModel {
 
     fn new_cache(&self, batch: usize) -> Result<KvCache> {
         let max_positions = self.config.max_positions;
-        let shape = CacheShape { layers: 0, batch, heads: 0, head_dim: 0, max_positions };
+        let shape = CacheShape { layers: 0, batch, heads: 0, head_dim: 0, max_positions, dtype: DType::F32 };
         KvCache::new(self.device(), shape)
     }
 

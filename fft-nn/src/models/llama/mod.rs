@@ -253,6 +253,6 @@ impl CausalLm for Llama {
 impl Llama {
     fn cache_shape(&self, batch: usize) -> CacheShape {
         let ModelConfig { layers, kv_heads, head_dim, max_positions, .. } = self.config;
-        CacheShape { layers, batch, heads: kv_heads, head_dim, max_positions }
+        CacheShape { layers, batch, heads: kv_heads, head_dim, max_positions, dtype: DType::F32 }
     }
 }
