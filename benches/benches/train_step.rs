@@ -1,6 +1,7 @@
 //! A step of training the shape of the small Llama, 8 windows of 256 tokens: forward, backward, AdamW; beside candle with the feature `peers`.
 //!
-//! `cargo bench -p fft-benches --features peers --bench train_step`; torch: `python benches/peers/train_step.py --threads 2`.
+//! `cargo bench --workspace --features fft-benches/peers --bench train_step`, after it `-- dense` for those alone whose names have the word; torch: `python
+//! benches/peers/train_step.py --threads 2`.
 
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ fn run(threads: usize) {
             pool.install(|| model.step(&ids, BATCH).expect("candle's step"))
         }));
     }
+    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    all.retain(|contestant| wanted.as_ref().is_none_or(|word| contestant.name.contains(word)));
     let times = medians(&mut all, Duration::from_secs(20));
     println!("\n| a step of {BATCH} x {WINDOW} tokens, {threads} thread(s) | ms | tokens/s |\n|---|---|---|");
     for (contestant, time) in all.iter().zip(times) {
