@@ -48,7 +48,7 @@ impl Threads {
             ));
         }
         if count == 1 {
-            return Ok(Self { pool: None, count });
+            return Ok(Self::alone());
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(count)
@@ -56,6 +56,11 @@ impl Threads {
             .build()
             .map_err(|e| Error::DeviceUnavailable { device: "cpu".to_owned(), reason: e.to_string() })?;
         Ok(Self { pool: Some(pool), count })
+    }
+
+    /// The calling thread alone.
+    pub(crate) const fn alone() -> Self {
+        Self { pool: None, count: 1 }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -92,6 +97,24 @@ impl Team<'_> {
     /// A task must not wait for other tasks of the pool.
     pub(crate) fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Sync) {
         self.run_erased(tasks, &task);
+    }
+
+    /// As [`run`](Self::run), for tasks that may fail: returns the first error, after which no task is begun.
+    pub(crate) fn try_run(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize, usize) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let failed = OnceLock::new();
+        self.run(tasks, |i, worker| {
+            if failed.get().is_none()
+                && let Err(error) = task(i, worker)
+            {
+                // Another task's error may be there already.
+                let _ = failed.set(error);
+            }
+        });
+        failed.into_inner().map_or(Ok(()), Err)
     }
 
     /// Compiled once, however many kinds of tasks there are.

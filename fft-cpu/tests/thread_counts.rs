@@ -1,6 +1,7 @@
 //! Results are the same bits whatever the number of threads.
 
 use fft_core::backend::AttentionSpec;
+use fft_core::spectral::{BlockCirculantMatrix, SparseSpectralMatrix};
 use fft_core::stft::StftOptions;
 use fft_core::{
     Complex32, ConvolveMode, DType, DctType, Device, Error, Norm, ReduceOp, Result, ScatterMode, Tensor,
@@ -23,6 +24,19 @@ fn noise(device: &Device, shape: &[usize]) -> Result<Tensor> {
         })
         .collect();
     Tensor::from_slice(device, &values, shape)
+}
+
+/// A matrix of 96 x 128 whose first rows have most of the coefficients.
+fn sparse(device: &Device) -> Result<SparseSpectralMatrix> {
+    let positions: Vec<[u32; 2]> = (0..49u32).flat_map(|u| (u..128).map(move |v| [u, v])).collect();
+    let parts = noise(device, &[2, positions.len()])?;
+    let values = parts.narrow(0, 0, 1)?.complex(&parts.narrow(0, 1, 1)?)?.reshape(&[positions.len()])?;
+    SparseSpectralMatrix::from_positions(device, [96, 128], &positions)?.with_values(&values)
+}
+
+/// Blocks of 8 of a matrix of 96 x 128.
+fn circulant(device: &Device) -> Result<BlockCirculantMatrix> {
+    BlockCirculantMatrix::from_first_columns(&noise(device, &[12, 16, 8])?)
 }
 
 type Work = fn(&Device) -> Result<Tensor>;
@@ -82,6 +96,15 @@ const WORKS: &[(&str, Work)] = &[
         )
     }),
     ("spectral_conv", |d| noise(d, &[37, 5000])?.spectral_conv(&noise(d, &[5000])?)),
+    ("sparse spectral product", |d| sparse(d)?.apply(&noise(d, &[301, 128])?)),
+    ("transposed sparse spectral product", |d| sparse(d)?.apply_transposed(&noise(d, &[301, 96])?)),
+    ("sparse spectral gradient", |d| {
+        sparse(d)?.coefficient_gradient(&noise(d, &[1001, 128])?, &noise(d, &[1001, 96])?)
+    }),
+    ("block circulant product", |d| circulant(d)?.apply(&noise(d, &[1001, 128])?)),
+    ("block circulant gradient", |d| {
+        circulant(d)?.first_columns_gradient(&noise(d, &[1001, 128])?, &noise(d, &[1001, 96])?)
+    }),
     ("scatter", |d| {
         let index: Vec<u32> = (0..50_000u32).map(|i| i.wrapping_mul(2_654_435_761) % 97).collect();
         let mut out = Tensor::zeros(d, &[97, 20], DType::F32)?;

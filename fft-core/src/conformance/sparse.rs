@@ -102,7 +102,7 @@ fn products(device: &Device, transpose: bool) -> Outcome {
             let full = dense(&w)?;
             let from = shape[usize::from(!transpose)];
             // One and two vectors, less than a register, tiles with and without a rest, leading axes.
-            for lead in [&[][..], &[2], &[3], &[5], &[9], &[2, 4], &[33], &[50]] {
+            for lead in [&[][..], &[2], &[3], &[5], &[9], &[2, 4], &[33], &[70]] {
                 let single = lead.iter().product::<usize>() < 5;
                 if single && shape[usize::from(transpose)] < 4 {
                     continue;
@@ -236,7 +236,7 @@ fn gradient_of_batches(device: &Device) -> Outcome {
         ensure(zeros.len() == w.count() && zeros.iter().all(|g| g.norm() == 0.0), || {
             format!("{shape:?}: the gradient of no vectors is {zeros:?}")
         })?;
-        for lead in [&[][..], &[2], &[3], &[5], &[2, 4], &[33], &[50], &[100]] {
+        for lead in [&[][..], &[2], &[3], &[5], &[2, 4], &[33], &[50], &[300]] {
             let mut random = Random::new(90 + i as u64);
             let x = random.array(&[lead, &[n]].concat(), DType::F32);
             let dy = random.array(&[lead, &[m]].concat(), DType::F32);

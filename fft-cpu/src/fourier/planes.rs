@@ -80,7 +80,7 @@ impl Planes<'_> {
         let tasks = planes.tasks(1, 1);
         let points = dst.shape()[a] * dst.shape()[b];
         let team = context.threads.team(tasks.count, planes.positions() * points);
-        let alone = Threads::new(Some(1))?;
+        let alone = Threads::alone();
         let inner = Context { threads: &alone, ..context };
         let failed = OnceLock::new();
         let plane = |[s, d]: [isize; 2]| -> Result<()> {

@@ -12,6 +12,7 @@ use super::sparse_values::{Column, Rows, contiguous};
 use crate::fourier::Context;
 use crate::memory::{SharedMut, elements_mut};
 use crate::simd::dispatch;
+use crate::threads::Threads;
 
 const OP: &str = "sparse_spectral_product";
 /// Coefficients of a task, and of a part with sums of its own.
@@ -55,7 +56,10 @@ fn product<C: Column + bytemuck::Pod>(
         let output = &mut elements_mut::<f32>(OP, &mut dst)?[..batch * to];
         let job = Job { context, rows, from, to, transpose };
         let widest = sparse_tiles::widest();
-        let mut at = 0;
+        // As many whole tiles as threads can share evenly; threads share each of the others.
+        let whole = batch / widest;
+        let mut at = (whole - whole % context.threads.count()) * widest;
+        job.tiles(widest, &input[..at * from], &mut output[..at * to])?;
         while at < batch {
             let left = batch - at;
             // One or two vectors leave most of a register empty.
@@ -190,6 +194,21 @@ impl<C: Column> Job<'_, C> {
         inverse
             .process_with_scratch(z, output, &mut work[..inverse.get_scratch_len()])
             .expect("the slices have the lengths of the plan, and the outer bins are real");
+    }
+
+    /// Whole tiles, each by one thread.
+    fn tiles(&self, width: usize, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let (from, to) = (width * self.from, width * self.to);
+        let tiles = input.len() / from;
+        let work = tiles * (from + to + self.rows.columns.len() * width / 16);
+        let alone = Threads::alone();
+        let job = Job { context: Context { threads: &alone, ..self.context }, ..*self };
+        let out = SharedMut::new(output);
+        self.context.threads.team(tiles, work).try_run(tiles, |tile, _| {
+            // SAFETY: tiles are different vectors.
+            let output = unsafe { out.slice(tile * to, to) };
+            job.tile(width, &input[tile * from..][..from], output)
+        })
     }
 
     /// Up to `width` vectors side by side; the rest of the tile is zero.

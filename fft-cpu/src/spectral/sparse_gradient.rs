@@ -9,8 +9,12 @@ use super::sparse_tiles::{self, Sums, tile_width};
 use super::sparse_values::{Column, Rows, contiguous};
 use crate::fourier::Context;
 use crate::memory::{SharedMut, elements_mut};
+use crate::threads::Threads;
 
 const OP: &str = "sparse_spectral_gradient";
+/// Tiles of a group with sums of its own, at least, and such groups, at most.
+const GROUP: usize = 4;
+const GROUPS: usize = 16;
 
 /// See [`fft_core::compose::sparse_spectral_gradient`].
 pub(crate) fn sparse_spectral_gradient(
@@ -38,8 +42,53 @@ fn gradient<C: Column + bytemuck::Pod>(
     let (x, dy) = (x.contiguous()?, dy.contiguous()?);
     let (xs, dys): (&[f32], &[f32]) = (contiguous(OP, &x)?, contiguous(OP, &dy)?);
     Tensor::build(x.device(), OP, &[w.count()], DType::C64, |mut dst| {
-        let out = &mut elements_mut::<Complex32>(OP, &mut dst)?[..w.count()];
+        let count = w.count();
+        let out = &mut elements_mut::<Complex32>(OP, &mut dst)?[..count];
         out.fill(Complex32::default());
+        let widest = sparse_tiles::widest();
+        let tiles = batch.div_ceil(widest);
+        // Groups of tiles with sums of their own, which take at most an eighth of the operands' memory.
+        let groups = (tiles / GROUP).clamp(1, GROUPS).min(batch * (m + n) / (16 * count.max(1))).max(1);
+        if groups == 1 || count == 0 {
+            return Job { context, rows }.add(xs, dys, out);
+        }
+        let alone = Threads::alone();
+        let job = Job { context: Context { threads: &alone, ..context }, rows };
+        let mut block = context.pool.scratch((groups - 1) * count * size_of::<Complex32>())?;
+        let others = &mut block.as_mut::<Complex32>()[..(groups - 1) * count];
+        others.fill(Complex32::default());
+        let (first, rest) = (SharedMut::new(&mut *out), SharedMut::new(&mut *others));
+        let work = batch * (m + n + count / 16);
+        context.threads.team(groups, work).try_run(groups, |group, _| {
+            let [from, to] = [group, group + 1].map(|g| (g * tiles / groups * widest).min(batch));
+            // SAFETY: groups have sums of their own.
+            let sums = unsafe {
+                match group {
+                    0 => first.slice(0, count),
+                    group => rest.slice((group - 1) * count, count),
+                }
+            };
+            job.add(&xs[from * n..to * n], &dys[from * m..to * m], sums)
+        })?;
+        for other in others.chunks_exact(count) {
+            out.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+        }
+        Ok(())
+    })
+}
+
+/// A gradient whose operands are checked.
+struct Job<'a, C> {
+    context: Context<'a>,
+    rows: Rows<'a, C>,
+}
+
+impl<C: Column> Job<'_, C> {
+    /// Adds the sums over some vectors, tile by tile.
+    fn add(&self, xs: &[f32], dys: &[f32], out: &mut [Complex32]) -> Result<()> {
+        let Self { context, rows } = *self;
+        let [m, n] = rows.shape;
+        let batch = xs.len() / n;
         let widest = sparse_tiles::widest();
         let tile_rows = n / 2 + 1 + m / 2 + 1;
         let scratch = tile_rows * tile_width(batch, widest);
@@ -67,7 +116,7 @@ fn gradient<C: Column + bytemuck::Pod>(
             at += vectors;
         }
         Ok(())
-    })
+    }
 }
 
 /// See [`Sums::Gradients`].
