@@ -266,7 +266,7 @@ fn weights_that_are_not_finite_are_named() {
     bytes[at..at + 2].copy_from_slice(&0x7fc0u16.to_le_bytes());
     std::fs::write(&file, bytes).unwrap();
     let (broken, out) = (path(&broken), dir.path().join("o.safetensors"));
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kjv-eval.txt");
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/models/kjv-held-out.txt");
     for args in [
         vec!["generate", broken, "--prompt", "And"],
         vec!["generate", broken, "--prompt", "And", "--json"],

@@ -71,7 +71,7 @@ fn logits_and_greedy_tokens_are_the_reference_ones() {
 #[test]
 fn perplexity_is_the_reference_one() {
     let (_, facts) = reference();
-    let text = std::fs::read_to_string(root("tests/fixtures/kjv-eval.txt")).unwrap();
+    let text = std::fs::read_to_string(root("models/kjv-held-out.txt")).unwrap();
     let ids = Tokenizer::open(root("models/tiny-llama-kjv")).unwrap().encode(&text).unwrap();
     let window = facts["window"].as_u64().unwrap() as usize;
     let options = EvaluateOptions { window, ..Default::default() };

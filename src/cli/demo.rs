@@ -1,4 +1,4 @@
-//! `demo`: a trained model converted to the frequency domain, compared with the original, and writing.
+//! `demo`: a trained model converted to the frequency domain, and one trained in it, on held-out text and writing.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,19 +19,31 @@ use serde::Serialize;
 use super::output::{Output, bytes, progress};
 use super::{DeviceArgs, Outcome};
 
-/// A 2M-parameter Llama trained on the King James Bible, part of the program so that the demo needs nothing else.
-const MODEL: [(&str, &[u8]); 4] = [
+/// The files of a model, part of the program so that the demo needs nothing else.
+type Files = [(&'static str, &'static [u8])];
+
+/// A 2M-parameter Llama trained on the King James Bible.
+const DENSE: &Files = &[
     ("config.json", include_bytes!("../../models/tiny-llama-kjv/config.json")),
     ("model.safetensors", include_bytes!("../../models/tiny-llama-kjv/model.safetensors")),
     ("tokenizer.json", include_bytes!("../../models/tiny-llama-kjv/tokenizer.json")),
     ("tokenizer_config.json", include_bytes!("../../models/tiny-llama-kjv/tokenizer_config.json")),
 ];
 
-/// Tokens in a window of the sampled text.
+/// A Llama of the same shape whose linear layers were circulant blocks of 4 from the first step on.
+const NATIVE: &Files = &[
+    ("config.json", include_bytes!("../../models/tiny-llama-kjv-circulant/config.json")),
+    ("model.safetensors", include_bytes!("../../models/tiny-llama-kjv-circulant/model.safetensors")),
+];
+
+/// Text that neither was trained on.
+const TEXT: &str = include_str!("../../models/kjv-held-out.txt");
+
+/// Tokens in a window of the text.
 const WINDOW: usize = 256;
 
 const EXAMPLES: &str = "\
-Everything is measured here and now, on text that the original model writes itself (sampled with the seed).
+Everything is measured here and now, on verses that the models were not trained on.
 
 Example:
   fft-tensor demo --json";
@@ -40,13 +52,13 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DemoArgs {
-    /// The seed of the sampled text.
+    /// The seed of the continuations at the end.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Windows of 256 tokens to sample and score.
+    /// Windows of 256 tokens to score, at most; the text has about 50.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     windows: u32,
-    /// The prompt of the continuations at the end.
+    /// What the continuations begin with.
     #[arg(long, value_name = "TEXT", default_value = "And the LORD said unto Moses")]
     prompt: String,
     /// Print JSON.
@@ -63,7 +75,8 @@ struct Row {
     bits_per_weight: f64,
     file_bytes: u64,
     weight_bytes: usize,
-    relative_error: f64,
+    /// Of the matrices converted; none for a model trained as it is.
+    relative_error: Option<f64>,
     kl_mean: f64,
     top1_agreement: f64,
     perplexity: f64,
@@ -78,6 +91,7 @@ struct Report {
     prompt: String,
     original_text: String,
     four_bit_text: String,
+    native_text: String,
     seconds: f64,
 }
 
@@ -95,26 +109,6 @@ fn codecs() -> Vec<(&'static str, MatrixCodec)> {
     ]
 }
 
-/// Text of the model's own making: `windows` pieces of [`WINDOW`] tokens, each from the begin token.
-fn sample(model: &dyn CausalLm, windows: usize, seed: u64, mut step: impl FnMut()) -> Result<Vec<u32>> {
-    let begin = model.config().bos_token_id.unwrap_or(0);
-    let mut ids = Vec::with_capacity(windows * WINDOW);
-    for window in 0..windows as u64 {
-        let options = GenerateOptions {
-            max_new_tokens: WINDOW - 1,
-            sampling: Sampling::Random { temperature: 1.0, top_k: None, top_p: None },
-            seed: seed.wrapping_add(window),
-            stop_at_eos: false,
-            ..GenerateOptions::default()
-        };
-        let new = generate_ids(model, &[begin], &options, &mut |_| Ok(ControlFlow::Continue(())))?;
-        ids.push(begin);
-        ids.extend(new.ids);
-        step();
-    }
-    Ok(ids)
-}
-
 /// The median of five decoding speeds.
 fn speed(model: &dyn CausalLm, prompt: &[u32]) -> Result<f64> {
     let options = GenerateOptions { max_new_tokens: 65, stop_at_eos: false, ..GenerateOptions::default() };
@@ -127,13 +121,20 @@ fn speed(model: &dyn CausalLm, prompt: &[u32]) -> Result<f64> {
     Ok(speeds[speeds.len() / 2])
 }
 
-fn write_model(dir: &Path) -> Result<()> {
+fn write_model(dir: &Path, files: &Files) -> Result<()> {
     std::fs::create_dir(dir).map_err(|e| Error::io(dir, e))?;
-    for (name, content) in MODEL {
+    for (name, content) in files {
         let path = dir.join(name);
         std::fs::write(&path, content).map_err(|e| Error::io(&path, e))?;
     }
     Ok(())
+}
+
+fn weights_bytes(files: &Files) -> u64 {
+    files
+        .iter()
+        .find(|(name, _)| name.ends_with("safetensors"))
+        .map_or(0, |(_, content)| content.len() as u64)
 }
 
 fn load(dir: &Path, device: &Device) -> Result<Box<dyn CausalLm>> {
@@ -145,14 +146,16 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
     let device = args.device.open()?;
     let temporary = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let source = temporary.path().join("original");
-    write_model(&source)?;
+    write_model(&source, DENSE)?;
     let base = load(&source, &device)?;
+    let native = temporary.path().join("native");
+    write_model(&native, NATIVE)?;
+    let native = load(&native, &device)?;
     let tokenizer = Tokenizer::open(&source)?;
+    let ids = tokenizer.encode(TEXT)?;
 
     let codecs = codecs();
-    let bar = progress(u64::from(args.windows) + codecs.len() as u64, "sampling text");
-    let ids = sample(&*base, args.windows as usize, args.seed, || bar.inc(1))?;
-    bar.set_message("converting");
+    let bar = progress(codecs.len() as u64, "converting");
     let mut converted: Vec<(&str, ConvertReport, Box<dyn CausalLm>)> = Vec::new();
     for (name, codec) in codecs {
         let to = temporary.path().join(name);
@@ -163,8 +166,9 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
         bar.inc(1);
     }
     bar.set_message("comparing");
-    let others: Vec<&dyn CausalLm> = converted.iter().map(|(_, _, model)| &**model).collect();
-    let options = EvaluateOptions { window: WINDOW, ..EvaluateOptions::default() };
+    let mut others: Vec<&dyn CausalLm> = converted.iter().map(|(_, _, model)| &**model).collect();
+    others.push(&*native);
+    let options = EvaluateOptions { window: WINDOW, max_windows: args.windows as usize };
     let compared = compare_all(&*base, &others, &ids, &options, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
@@ -172,29 +176,36 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
     bar.finish_and_clear();
 
     let prompt = tokenizer.encode_prompt(&args.prompt, base.config().bos_token_id)?;
-    let file_bytes = MODEL.iter().find(|(name, _)| name.ends_with("safetensors")).map_or(0, |m| m.1.len());
     let mut rows = vec![Row {
         codec: "original, bf16".into(),
         bits_per_weight: 16.0,
-        file_bytes: file_bytes as u64,
+        file_bytes: weights_bytes(DENSE),
         weight_bytes: base.weight_bytes(),
-        relative_error: 0.0,
+        relative_error: Some(0.0),
         kl_mean: 0.0,
         top1_agreement: 1.0,
         perplexity: compared.first().map_or(f64::NAN, |c: &Comparison| c.base.perplexity),
         tokens_per_second: speed(&*base, &prompt)?,
     }];
-    for ((name, report, model), comparison) in converted.iter().zip(&compared) {
+    let of_converted = converted.iter().map(|(name, report, model)| {
+        let bits = report.totals.converted_bits_per_weight;
+        (*name, bits, report.file_bytes, report.totals.relative_error, &**model)
+    });
+    // A parameter, of 32 bits, stands for the 4 elements of a diagonal of a block.
+    let of_native = ("native, circulant 1/4", 32.0 / 4.0, weights_bytes(NATIVE), None, &*native);
+    for ((name, bits, file_bytes, relative_error, model), comparison) in
+        of_converted.chain([of_native]).zip(&compared)
+    {
         rows.push(Row {
-            codec: (*name).into(),
-            bits_per_weight: report.totals.converted_bits_per_weight,
-            file_bytes: report.file_bytes,
+            codec: name.into(),
+            bits_per_weight: bits,
+            file_bytes,
             weight_bytes: model.weight_bytes(),
-            relative_error: report.totals.relative_error.unwrap_or(f64::NAN),
+            relative_error,
             kl_mean: comparison.kl_mean,
             top1_agreement: comparison.top1_agreement,
             perplexity: comparison.other.perplexity,
-            tokens_per_second: speed(&**model, &prompt)?,
+            tokens_per_second: speed(model, &prompt)?,
         });
     }
     let write = |model: &dyn CausalLm| -> Result<String> {
@@ -216,6 +227,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
         prompt: args.prompt.clone(),
         original_text: write(&*base)?,
         four_bit_text: four_bit.map_or(Ok(String::new()), |model| write(&**model))?,
+        native_text: write(&*native)?,
         seconds: start.elapsed().as_secs_f64(),
     };
     if args.json {
@@ -231,7 +243,7 @@ fn print(report: &Report, device: &Device, out: &mut Output) -> Outcome {
         report.threads
     ))?;
     out.line(format!(
-        "Its linear layers (1.57M of the parameters) in each form, scored on {} tokens sampled from the original:\n",
+        "Its linear layers (1.57M of the parameters) in each form, scored on {} tokens of held-out verses:\n",
         report.scored_tokens
     ))?;
     let rows: Vec<Vec<String>> = report
@@ -243,7 +255,7 @@ fn print(report: &Report, device: &Device, out: &mut Output) -> Outcome {
                 format!("{:.2}", r.bits_per_weight),
                 bytes(r.file_bytes as usize),
                 bytes(r.weight_bytes),
-                format!("{:.3}", r.relative_error),
+                r.relative_error.map_or("-".into(), |e| format!("{e:.3}")),
                 format!("{:.5}", r.kl_mean),
                 format!("{:.1} %", 100.0 * r.top1_agreement),
                 format!("{:.2}", r.perplexity),
@@ -266,9 +278,11 @@ fn print(report: &Report, device: &Device, out: &mut Output) -> Outcome {
     out.line(
         "\nQuantising in a rotated frequency domain keeps the model; dropping coefficients of a trained dense matrix \
          destroys it,\nsince its spectrum is as white as noise: few coefficients are no summary of it. Sparse spectra are \
-         for weights trained so.",
+         for weights trained so.\nThe last row is a model of the same shape that was trained with a quarter of the parameters, in circulant \
+         blocks, for 600 steps\n(`fft-tensor train --linear circulant`). Its divergence is that of another model, not an error.",
     )?;
     out.line(format!("\nOriginal: {}{}", report.prompt, report.original_text))?;
     out.line(format!("\n4 bit:    {}{}", report.prompt, report.four_bit_text))?;
+    out.line(format!("\nNative:   {}{}", report.prompt, report.native_text))?;
     out.line(format!("\n{:.1} s in all.", report.seconds))
 }
