@@ -11,7 +11,7 @@ use fft_core::{
 use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
-use crate::{WgpuOptions, elementwise, transfer};
+use crate::{WgpuOptions, elementwise, indexing, matmul, reduction, transfer};
 
 /// A GPU, or a software adapter, through wgpu.
 ///
@@ -141,19 +141,19 @@ impl SpectralBackend for WgpuBackend {
         elementwise::fill(&self.context, re, im, dst)
     }
 
-    fn gather(&self, _src: View<'_>, _axis: usize, _indices: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
-        Err(self.context.unsupported("gather", "it is not built yet"))
+    fn gather(&self, src: View<'_>, axis: usize, indices: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        indexing::gather(&self.context, src, axis, indices, dst)
     }
 
     fn scatter(
         &self,
-        _src: View<'_>,
-        _axis: usize,
-        _indices: View<'_>,
-        _mode: ScatterMode,
-        _dst: ViewMut<'_>,
+        src: View<'_>,
+        axis: usize,
+        indices: View<'_>,
+        mode: ScatterMode,
+        dst: ViewMut<'_>,
     ) -> Result<()> {
-        Err(self.context.unsupported("scatter", "it is not built yet"))
+        indexing::scatter(&self.context, src, axis, indices, mode, dst)
     }
 
     fn unary(&self, op: UnaryOp, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
@@ -168,12 +168,12 @@ impl SpectralBackend for WgpuBackend {
         elementwise::select(&self.context, condition, a, b, dst)
     }
 
-    fn reduce(&self, _op: ReduceOp, _src: View<'_>, _axes: &[usize], _dst: ViewMut<'_>) -> Result<()> {
-        Err(self.context.unsupported("reduce", "it is not built yet"))
+    fn reduce(&self, op: ReduceOp, src: View<'_>, axes: &[usize], dst: ViewMut<'_>) -> Result<()> {
+        reduction::reduce(&self.context, op, src, axes, dst)
     }
 
-    fn matmul(&self, _a: View<'_>, _b: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
-        Err(self.context.unsupported("matmul", "it is not built yet"))
+    fn matmul(&self, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        matmul::matmul(&self.context, a, b, dst)
     }
 
     fn fft(&self, _spec: FftSpec, _src: View<'_>, _dst: ViewMut<'_>) -> Result<()> {

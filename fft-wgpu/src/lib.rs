@@ -14,10 +14,13 @@ mod adapter;
 mod backend;
 mod context;
 mod elementwise;
+mod indexing;
+mod matmul;
 mod memory;
 mod options;
 mod params;
 mod pipelines;
+mod reduction;
 mod status;
 mod store;
 mod stream;
@@ -31,6 +34,9 @@ pub use options::{AdapterChoice, WgpuOptions};
 /// Every shader that the backend makes, by name, for the test that validates them.
 #[doc(hidden)]
 pub fn every_shader() -> Vec<(String, String)> {
-    let all = elementwise::every_shader();
+    let mut all = elementwise::every_shader();
+    all.extend(reduction::every_shader());
+    all.extend(indexing::every_shader());
+    all.extend(matmul::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

@@ -139,6 +139,38 @@ impl Store {
         }
     }
 
+    /// The type of the elements of a destination whose elements are written one by one.
+    pub(crate) fn target(self) -> &'static str {
+        if self.packed() { "atomic<u32>" } else { self.element() }
+    }
+
+    /// A statement that stores `value` as the element of `D` at the `i32` expression `place`. Packed elements enter their words by atomic
+    /// operations on their own bits, so that neighbours may be written at the same time.
+    pub(crate) fn put(self, place: &str, value: &str) -> String {
+        let bits = self.encode(value);
+        if !self.packed() {
+            return format!("D[{place}] = {bits};");
+        }
+        let (per, width) = (self.per_word(), self.bytes() * 8);
+        let (mask, log) = ((1u64 << width) - 1, per.trailing_zeros());
+        format!(
+            "let shift = u32({place} & {}) * {width}u;\n    let bits = ({bits}) << shift;\n    \
+             atomicAnd(&D[{place} >> {log}u], ~({mask}u << shift));\n    atomicOr(&D[{place} >> {log}u], bits);",
+            per - 1
+        )
+    }
+
+    /// The element of `D` at the `i32` expression `place`, in a kernel that stores by [`put`](Self::put).
+    pub(crate) fn old(self, place: &str) -> String {
+        if !self.packed() {
+            return self.decode(&format!("D[{place}]"));
+        }
+        let (log, last) = (self.per_word().trailing_zeros(), self.per_word() - 1);
+        let (width, mask) = (self.bytes() * 8, (1u64 << (self.bytes() * 8)) - 1);
+        let word = format!("atomicLoad(&D[{place} >> {log}u])");
+        self.decode(&format!("(({word} >> (u32({place} & {last}) * {width}u)) & {mask}u)"))
+    }
+
     /// A value of this type converted to another; see `SpectralBackend::copy`.
     pub(crate) fn convert(self, to: Self, x: &str) -> String {
         use Store::*;

@@ -44,7 +44,13 @@ pub(crate) fn upload(context: &Context, bytes: &[u8], dst: &mut Buffer, offset: 
     }
     let scratch = context.scratch(bytes.len())?;
     context.write(bytes, &scratch, 0)?;
-    let operand = |block, offset: usize| Operand { block, bytes: 1, offset: offset as i64, strides: vec![1] };
+    let operand = |block, offset: usize| Operand {
+        block,
+        bytes: 1,
+        offset: offset as i64,
+        strides: vec![1],
+        slack: (0, 0),
+    };
     let walk = Walk::new(&[bytes.len()], vec![operand(block, offset), operand(&scratch, 0)]);
     Map::new("move".to_owned(), Store::Raw1, vec![Store::Raw1], "a".to_owned()).run(context, &walk, [0.0; 4])
 }

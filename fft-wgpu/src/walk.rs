@@ -4,7 +4,7 @@ use fft_core::{Error, Layout, Result};
 
 use crate::context::Context;
 use crate::memory::{Block, GpuBuffer};
-use crate::params::MAX_RANK;
+use crate::params::{MAX_RANK, Params};
 use crate::pipelines::Binding;
 
 /// Elements of a buffer along the axes of a walk.
@@ -17,20 +17,24 @@ pub(crate) struct Operand<'a> {
     pub(crate) offset: i64,
     /// A stride for each axis.
     pub(crate) strides: Vec<i64>,
+    /// How far below and above its places the kernel goes, in elements.
+    pub(crate) slack: (i64, i64),
 }
 
 impl<'a> Operand<'a> {
     /// All of a layout.
     pub(crate) fn new(block: &'a Block, bytes: usize, layout: &Layout) -> Self {
         let strides = layout.strides().iter().map(|&s| s as i64).collect();
-        Self { block, bytes, offset: layout.offset() as i64, strides }
+        Self { block, bytes, offset: layout.offset() as i64, strides, slack: (0, 0) }
     }
 
-    /// The lowest element and one past the highest over `shape`.
-    fn reach(&self, shape: &[usize]) -> (i64, i64) {
+    /// How far below and above its first element an operand goes over `shape`.
+    pub(crate) fn span(&self, shape: &[usize]) -> (i64, i64) {
         let steps = || shape.iter().zip(&self.strides).map(|(&n, &s)| (n as i64 - 1) * s);
-        let low = self.offset + steps().filter(|s| *s < 0).sum::<i64>();
-        (low, self.offset + steps().filter(|s| *s > 0).sum::<i64>() + 1)
+        (
+            steps().filter(|s| *s < 0).sum::<i64>() + self.slack.0,
+            steps().filter(|s| *s > 0).sum::<i64>() + self.slack.1,
+        )
     }
 
     /// The part of the buffer that a kernel needs, and its first element there; nothing when it is too large for one binding.
@@ -44,7 +48,8 @@ impl<'a> Operand<'a> {
         if self.block.size() <= most {
             return Some((Binding::whole(self.block, write), self.offset as i32));
         }
-        let (low, high) = self.reach(shape);
+        let (below, above) = self.span(shape);
+        let (low, high) = (self.offset + below, self.offset + above + 1);
         let start = low as u64 * self.bytes as u64 / 256 * 256;
         let end = (high as u64 * self.bytes as u64).next_multiple_of(8).min(self.block.size());
         let binding = Binding { block: self.block, offset: start, size: end - start, write };
@@ -76,9 +81,14 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A walk in the order of the destination's memory, neighbouring axes joined where every operand allows it.
     pub(crate) fn new(shape: &[usize], operands: Vec<Operand<'a>>) -> Self {
+        Self::ordered(shape, operands, 0)
+    }
+
+    /// The same in the order of another operand's memory.
+    pub(crate) fn ordered(shape: &[usize], operands: Vec<Operand<'a>>, by: usize) -> Self {
         let mut axes: Vec<usize> = (0..shape.len()).filter(|&a| shape[a] != 1).collect();
-        if let Some(dst) = operands.first() {
-            axes.sort_by_key(|&a| std::cmp::Reverse(dst.strides[a].abs()));
+        if let Some(leader) = operands.get(by) {
+            axes.sort_by_key(|&a| std::cmp::Reverse(leader.strides[a].abs()));
         }
         let mut walk = Self { shape: Vec::new(), operands };
         let mut strides: Vec<Vec<i64>> = vec![Vec::new(); walk.operands.len()];
@@ -126,6 +136,29 @@ impl<'a> Walk<'a> {
             step *= n as i64;
         }
         true
+    }
+
+    /// The parameters of a kernel over the walk, and the bindings of its first `bound` operands, of which the first is written; nothing
+    /// when one does not fit. The others have strides, and no storage.
+    pub(crate) fn params(&self, context: &Context, bound: usize) -> Option<(Params, Vec<Binding<'a>>)> {
+        let mut params: Params = bytemuck::Zeroable::zeroed();
+        params.count = self.len() as u32;
+        params.rank = self.shape.len() as u32;
+        for (d, &n) in self.shape.iter().enumerate() {
+            params.shape[d] = n as u32;
+        }
+        let mut bindings = Vec::with_capacity(bound);
+        for (i, operand) in self.operands.iter().enumerate() {
+            for (d, &stride) in operand.strides.iter().enumerate() {
+                params.steps[d][i] = stride as i32;
+            }
+            if i < bound {
+                let (binding, base) = operand.window(context, &self.shape, i == 0)?;
+                params.base[i] = base;
+                bindings.push(binding);
+            }
+        }
+        Some((params, bindings))
     }
 
     /// Whether a kernel can do it in one go.

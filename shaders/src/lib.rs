@@ -12,8 +12,47 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("integer64", include_str!("../wgsl/integer64.wgsl")),
     ("math", include_str!("../wgsl/math.wgsl")),
     ("complex", include_str!("../wgsl/complex.wgsl")),
+    ("order", include_str!("../wgsl/order.wgsl")),
     ("params", include_str!("../wgsl/params.wgsl")),
 ];
+
+/// What every reduction has: joining elements.
+pub const REDUCE: &str = include_str!("../wgsl/reduce.wgsl");
+/// A reduction with an invocation for each result.
+pub const REDUCE_THREAD: &str = include_str!("../wgsl/reduce_thread.wgsl");
+/// A reduction with a workgroup for each result, or for each part of one.
+pub const REDUCE_GROUP: &str = include_str!("../wgsl/reduce_group.wgsl");
+/// The last source for each place.
+pub const SCATTER_LAST: &str = include_str!("../wgsl/scatter_last.wgsl");
+/// Replaces elements by index.
+pub const SCATTER_SET: &str = include_str!("../wgsl/scatter_set.wgsl");
+/// The sources of each place, in order.
+pub const SCATTER_LISTS: &str = include_str!("../wgsl/scatter_lists.wgsl");
+/// Adds to elements by index.
+pub const SCATTER_ADD: &str = include_str!("../wgsl/scatter_add.wgsl");
+/// What every product of matrices has: its elements.
+pub const MATMUL: &str = include_str!("../wgsl/matmul.wgsl");
+/// A product in tiles.
+pub const MATMUL_TILE: &str = include_str!("../wgsl/matmul_tile.wgsl");
+/// A product with an invocation for each result.
+pub const MATMUL_ROW: &str = include_str!("../wgsl/matmul_row.wgsl");
+/// A product with several invocations for each result.
+pub const MATMUL_DOT: &str = include_str!("../wgsl/matmul_dot.wgsl");
+
+/// `text` with each `{{NAME}}` replaced by what `words` says for the name.
+pub fn fill(text: &str, words: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for (i, piece) in text.split("{{").enumerate() {
+        match piece.split_once("}}") {
+            Some((name, rest)) if i > 0 => {
+                out.push_str(words.iter().find(|(word, _)| *word == name).map_or(name, |(_, word)| word));
+                out.push_str(rest);
+            }
+            _ => out.push_str(piece),
+        }
+    }
+    out
+}
 
 struct Item {
     name: &'static str,

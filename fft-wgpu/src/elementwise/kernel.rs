@@ -3,7 +3,6 @@
 use fft_core::Result;
 
 use crate::context::Context;
-use crate::params::Params;
 use crate::store::Store;
 use crate::walk::Walk;
 
@@ -48,7 +47,8 @@ pub(crate) struct Map {
     name: String,
     pub(crate) to: Store,
     from: Vec<Store>,
-    text: String,
+    /// The body of a function of the places `at`.
+    body: String,
     /// `P.more` of the kernel.
     pub(crate) words: [u32; 12],
 }
@@ -58,7 +58,24 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 impl Map {
     /// `name` stands for `text`, a WGSL expression of the value that `to` stores.
     pub(crate) fn new(name: String, to: Store, from: Vec<Store>, text: String) -> Self {
-        Self { name, to, from, text, words: [0; 12] }
+        let mut body = String::new();
+        for (i, from) in from.iter().enumerate() {
+            let load = from.load(&format!("S{i}"), &format!("at.{}", ["y", "z", "w"][i]));
+            body += &format!("    let {} = {load};\n", NAMES[i]);
+        }
+        body += &format!("    return {text};\n");
+        Self::with_body(name, to, from, body)
+    }
+
+    /// The same with a body of its own, which reads the storages `S0`, `S1`, .. as it likes.
+    pub(crate) fn with_body(name: String, to: Store, from: Vec<Store>, body: String) -> Self {
+        Self { name, to, from, body, words: [0; 12] }
+    }
+
+    /// Every form of the shader, by name.
+    pub(crate) fn every_shader(&self) -> Vec<(String, String)> {
+        let forms = Form::every(self.to).into_iter();
+        forms.map(|form| (self.label(form), self.source(form))).collect()
     }
 
     /// The name of the pipeline.
@@ -83,30 +100,17 @@ impl Map {
         // The places of operands: of the strides only those of one axis, or the whole walk.
         let find = if form.linear { "P.base + i32(item) * P.steps[0]" } else { "places(item)" };
         out += &format!("fn value_at(at: vec4<i32>) -> {} {{\n", self.to.value());
-        for (i, from) in self.from.iter().enumerate() {
-            let load = from.load(&format!("S{i}"), &format!("at.{}", ["y", "z", "w"][i]));
-            out += &format!("    let {} = {load};\n", NAMES[i]);
-        }
-        out += &format!("    return {};\n}}\n", self.text);
+        out += &self.body;
+        out += "}\n";
         out += &format!(
             "@compute @workgroup_size({GROUP})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) \
              local: u32) {{\n    let item = item_of(group, local, {GROUP}u);\n    if (item >= P.count) {{\n        return;\n    }}\n"
         );
         let (per, bits) = (self.to.per_word(), self.to.bytes() * 8);
         match form.words {
-            Words::Whole => {
-                out +=
-                    &format!("    let at = {find};\n    D[at.x] = {};\n}}\n", self.to.encode("value_at(at)"));
-            }
-            Words::Shared => {
-                out += &format!(
-                    "    let at = {find};\n    let bits = {};\n    let shift = u32(at.x & {}) * {bits}u;\n    let word = at.x >> {}u;\n    \
-                     atomicAnd(&D[word], ~({}u << shift));\n    atomicOr(&D[word], bits << shift);\n}}\n",
-                    self.to.encode("value_at(at)"),
-                    per - 1,
-                    per.trailing_zeros(),
-                    (1u64 << bits) - 1,
-                );
+            Words::Whole | Words::Shared => {
+                let store = self.to.put("at.x", "value_at(at)");
+                out += &format!("    let at = {find};\n    {store}\n}}\n");
             }
             Words::Owned => {
                 // `item` is a word; its first element may lie before the first of the walk, its last behind the last.
@@ -133,26 +137,13 @@ impl Map {
     }
 
     fn part(&self, context: &Context, walk: &Walk<'_>, value: [f32; 4]) -> Result<()> {
-        let mut params: Params = bytemuck::Zeroable::zeroed();
         let (count, rank) = (walk.len(), walk.shape.len());
-        params.count = count as u32;
-        params.rank = rank as u32;
+        // `parts` made it fit.
+        let Some((mut params, mut bindings)) = walk.params(context, walk.operands.len()) else {
+            return Ok(());
+        };
         params.value = value;
         params.more = self.words;
-        for (d, &n) in walk.shape.iter().enumerate() {
-            params.shape[d] = n as u32;
-        }
-        let mut bindings = Vec::with_capacity(walk.operands.len());
-        for (i, operand) in walk.operands.iter().enumerate() {
-            let window = operand.window(context, &walk.shape, i == 0);
-            // `parts` made it fit.
-            let Some((binding, base)) = window else { return Ok(()) };
-            params.base[i] = base;
-            for (d, &stride) in operand.strides.iter().enumerate() {
-                params.steps[d][i] = stride as i32;
-            }
-            bindings.push(binding);
-        }
         bindings.rotate_left(1);
         let words = match self.to.packed() {
             false => Words::Whole,

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::store::Store;
 use crate::walk::{Operand, Walk, block_of};
 
-pub(crate) use kernel::{Form, Map};
+pub(crate) use kernel::Map;
 
 /// The storage of a type, or why there is none.
 pub(crate) fn store(context: &Context, op: &'static str, dtype: DType) -> Result<Store> {
@@ -178,11 +178,5 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
         let text = "select(c, b, a != 0u)".to_owned();
         maps.push(Map::new("select".to_owned(), raw, vec![Store::U8, raw, raw], text));
     }
-    let mut out = Vec::new();
-    for map in maps {
-        for form in Form::every(map.to) {
-            out.push((map.label(form), map.source(form)));
-        }
-    }
-    out
+    maps.iter().flat_map(Map::every_shader).collect()
 }

@@ -1,0 +1,282 @@
+//! Slices by index.
+
+use fft_core::{Error, Result, ScatterMode, View, ViewMut};
+
+use crate::context::Context;
+use crate::elementwise::{Map, store};
+use crate::params::Params;
+use crate::pipelines::Binding;
+use crate::store::Store;
+use crate::walk::{Operand, Walk, block_of};
+
+/// Invocations of a workgroup.
+const GROUP: usize = 256;
+
+/// WGSL of the place that the index `index` names: limited to the last place, or as it is and too large where it is outside.
+fn place(index: Store, limit: &str) -> String {
+    match (index, limit) {
+        (Store::I64, "") => "select(index.x, 0xffffffffu, index.y != 0u)".to_owned(),
+        (_, "") => "index".to_owned(),
+        (Store::I64, last) => format!("limit64_unsigned(index, {last})"),
+        (_, last) => format!("min(index, {last})"),
+    }
+}
+
+fn index_store(context: &Context, op: &'static str, indices: &View<'_>) -> Result<Store> {
+    match Store::of(indices.dtype) {
+        Some(store @ (Store::U32 | Store::I64)) => Ok(store),
+        _ => Err(context.unsupported(op, format!("indices of {}", indices.dtype))),
+    }
+}
+
+/// Strides of an operand that one axis alone moves.
+fn along(axis: usize, rank: usize, stride: i64) -> Vec<i64> {
+    (0..rank).map(|a| if a == axis { stride } else { 0 }).collect()
+}
+
+fn gather_map(raw: Store, index: Store) -> Map {
+    let body = format!(
+        "    let index = S1[at.z];\n    let row = {};\n    let i = at.y + i32(row) * bitcast<i32>(P.more[0].x);\n    return {};\n",
+        place(index, "P.more[0].y"),
+        raw.load("S0", "i")
+    );
+    Map::with_body("gather".to_owned(), raw, vec![raw, index], body)
+}
+
+/// See `SpectralBackend::gather`.
+pub(crate) fn gather(
+    context: &Context,
+    src: View<'_>,
+    axis: usize,
+    indices: View<'_>,
+    dst: ViewMut<'_>,
+) -> Result<()> {
+    const OP: &str = "gather";
+    store(context, OP, dst.dtype)?;
+    let index = index_store(context, OP, &indices)?;
+    if dst.layout.is_empty() {
+        return Ok(());
+    }
+    let (n, rank) = (src.layout.shape()[axis], dst.layout.rank());
+    let Some(last) = n.checked_sub(1) else {
+        return Err(Error::invalid(OP, "axis", axis, "has length 0"));
+    };
+    let bytes = dst.dtype.size();
+    let mut source = Operand::new(block_of(context, OP, src.buffer)?, bytes, src.layout);
+    let stride = std::mem::replace(&mut source.strides[axis], 0);
+    source.slack = ((last as i64 * stride).min(0), (last as i64 * stride).max(0));
+    let index_stride = indices.layout.strides()[0] as i64;
+    let numbers = Operand {
+        block: block_of(context, OP, indices.buffer)?,
+        bytes: index.bytes(),
+        offset: indices.layout.offset() as i64,
+        strides: along(axis, rank, index_stride),
+        slack: (0, 0),
+    };
+    let result = Operand::new(block_of(context, OP, dst.buffer)?, bytes, dst.layout);
+    let Some(raw) = Store::raw(dst.dtype) else { return Ok(()) };
+    let mut map = gather_map(raw, index);
+    map.words[..2].copy_from_slice(&[stride as i32 as u32, last as u32]);
+    map.run(context, &Walk::new(dst.layout.shape(), vec![result, source, numbers]), [0.0; 4])
+}
+
+/// The kernels of `scatter`, by name and as text.
+fn last_kernel(index: Store) -> (String, String) {
+    let words = [("INDEX", index.element()), ("PLACE", &place(index, ""))];
+    (format!("scatter_last:{index:?}"), fft_shaders::fill(fft_shaders::SCATTER_LAST, &words))
+}
+
+fn lists_kernel(index: Store) -> (String, String) {
+    let words = [("INDEX", index.element()), ("PLACE", &place(index, ""))];
+    (format!("scatter_lists:{index:?}"), fft_shaders::fill(fft_shaders::SCATTER_LISTS, &words))
+}
+
+fn set_kernel(raw: Store, index: Store) -> (String, String) {
+    let words = [
+        ("SOURCE", raw.element()),
+        ("DESTINATION", raw.target()),
+        ("INDEX", index.element()),
+        ("PLACE", &place(index, "")),
+        ("LOAD", &raw.load("S", "at.y")),
+        ("STORE", &raw.put("at.x", "value")),
+    ];
+    (format!("scatter_set:{raw:?} {index:?}"), fft_shaders::fill(fft_shaders::SCATTER_SET, &words))
+}
+
+fn add_kernel(store: Store) -> (String, String) {
+    let sum = match store {
+        Store::I64 => "add64(value, x)".to_owned(),
+        Store::F16 | Store::BF16 => store.decode(&store.encode("value + x")),
+        _ => "value + x".to_owned(),
+    };
+    let words = [
+        ("SOURCE", store.element()),
+        ("DESTINATION", store.target()),
+        ("OLD", &store.old("at.x")),
+        ("LOAD", &store.load("S", "source")),
+        ("SUM", &sum),
+        ("STORE", &store.put("at.x", "value")),
+    ];
+    (format!("scatter_add:{store:?}"), fft_shaders::fill(fft_shaders::SCATTER_ADD, &words))
+}
+
+/// See `SpectralBackend::scatter`.
+pub(crate) fn scatter(
+    context: &Context,
+    src: View<'_>,
+    axis: usize,
+    indices: View<'_>,
+    mode: ScatterMode,
+    dst: ViewMut<'_>,
+) -> Result<()> {
+    const OP: &str = "scatter";
+    let (values, index) = (store(context, OP, dst.dtype)?, index_store(context, OP, &indices)?);
+    if src.layout.is_empty() || dst.layout.is_empty() {
+        return Ok(());
+    }
+    let scatter = Scatter {
+        context,
+        values,
+        index,
+        axis,
+        places: dst.layout.shape()[axis],
+        sources: src.layout.shape()[axis],
+        numbers: Operand {
+            block: block_of(context, OP, indices.buffer)?,
+            bytes: index.bytes(),
+            offset: indices.layout.offset() as i64,
+            strides: vec![indices.layout.strides()[0] as i64],
+            slack: (0, 0),
+        },
+        src: Operand::new(block_of(context, OP, src.buffer)?, dst.dtype.size(), src.layout),
+        dst: Operand::new(block_of(context, OP, dst.buffer)?, dst.dtype.size(), dst.layout),
+    };
+    match mode {
+        ScatterMode::Set => scatter.set(src.layout.shape()),
+        ScatterMode::Add => scatter.add(dst.layout.shape()),
+    }
+}
+
+struct Scatter<'a> {
+    context: &'a Context,
+    values: Store,
+    index: Store,
+    axis: usize,
+    places: usize,
+    sources: usize,
+    numbers: Operand<'a>,
+    src: Operand<'a>,
+    dst: Operand<'a>,
+}
+
+impl<'a> Scatter<'a> {
+    /// The indices alone: a binding, and what tells a kernel where they are.
+    fn indices(&self) -> Result<(Binding<'a>, Params)> {
+        let too_big = || fft_core::Error::BufferTooBig {
+            requested: self.sources * 8,
+            max: self.context.limits.binding as usize,
+        };
+        let (binding, base) =
+            self.numbers.window(self.context, &[self.sources], false).ok_or_else(too_big)?;
+        let mut params: Params = bytemuck::Zeroable::zeroed();
+        params.count = self.sources as u32;
+        params.flags = self.places as u32;
+        params.base[0] = base;
+        params.steps[0][0] = self.numbers.strides[0] as i32;
+        Ok((binding, params))
+    }
+
+    /// Words of scratch, all with one value.
+    fn words(&self, count: usize, value: u32) -> Result<crate::memory::Scratch<'a>> {
+        let scratch = self.context.scratch(count * 4)?;
+        let operand = Operand { block: &scratch, bytes: 4, offset: 0, strides: vec![1], slack: (0, 0) };
+        let mut map = Map::new("fill".to_owned(), Store::Raw4, Vec::new(), "P.more[0].x".to_owned());
+        map.words[0] = value;
+        map.run(self.context, &Walk::new(&[count], vec![operand]), [0.0; 4])?;
+        Ok(scratch)
+    }
+
+    /// The last source of each place wins: first its number is found, then it is written.
+    fn set(&self, shape: &[usize]) -> Result<()> {
+        let last = self.words(self.places, 0)?;
+        let (binding, params) = self.indices()?;
+        let (name, text) = last_kernel(self.index);
+        let bindings = [binding, Binding::whole(&last, true)];
+        self.context.dispatch(&name, &bindings, &params, self.sources.div_ceil(GROUP), || text)?;
+
+        let rank = shape.len();
+        let mut dst = self.dst.clone();
+        let stride = std::mem::replace(&mut dst.strides[self.axis], 0);
+        let reach = (self.places as i64 - 1) * stride;
+        dst.slack = (reach.min(0), reach.max(0));
+        let numbers =
+            Operand { strides: along(self.axis, rank, self.numbers.strides[0]), ..self.numbers.clone() };
+        // Numbers the sources; nothing is read there.
+        let order =
+            Operand { strides: along(self.axis, rank, 1), offset: 0, bytes: 1, ..self.numbers.clone() };
+        let walk = Walk::ordered(shape, vec![dst, self.src.clone(), numbers, order], 1);
+        let Some(raw) = self.raw() else { return Ok(()) };
+        let (name, text) = set_kernel(raw, self.index);
+        walk.parts(self.context, &mut |walk| {
+            let Some((mut params, bindings)) = walk.params(self.context, 3) else { return Ok(()) };
+            params.flags = self.places as u32;
+            params.base[3] = walk.operands[3].offset as i32;
+            params.more[0] = stride as i32 as u32;
+            let bindings = [bindings[1], bindings[2], Binding::whole(&last, false), bindings[0]];
+            let groups = walk.len().div_ceil(GROUP);
+            self.context.dispatch(&name, &bindings, &params, groups, || text.clone())
+        })
+    }
+
+    /// A list of sources for each place, then a sum along each list.
+    fn add(&self, shape: &[usize]) -> Result<()> {
+        let first = self.words(self.places, u32::MAX)?;
+        let next = self.context.scratch(self.sources * 4)?;
+        let (binding, params) = self.indices()?;
+        let (name, text) = lists_kernel(self.index);
+        let bindings = [binding, Binding::whole(&first, true), Binding::whole(&next, true)];
+        self.context.dispatch(&name, &bindings, &params, 1, || text)?;
+
+        let rank = shape.len();
+        let mut src = self.src.clone();
+        let stride = std::mem::replace(&mut src.strides[self.axis], 0);
+        let reach = (self.sources as i64 - 1) * stride;
+        src.slack = (reach.min(0), reach.max(0));
+        let order =
+            Operand { strides: along(self.axis, rank, 1), offset: 0, bytes: 1, ..self.numbers.clone() };
+        let walk = Walk::new(shape, vec![self.dst.clone(), src, order]);
+        let (name, text) = add_kernel(self.values);
+        walk.parts(self.context, &mut |walk| {
+            let Some((mut params, bindings)) = walk.params(self.context, 2) else { return Ok(()) };
+            params.base[2] = walk.operands[2].offset as i32;
+            params.more[0] = stride as i32 as u32;
+            let bindings =
+                [bindings[1], Binding::whole(&first, false), Binding::whole(&next, false), bindings[0]];
+            let groups = walk.len().div_ceil(GROUP);
+            self.context.dispatch(&name, &bindings, &params, groups, || text.clone())
+        })
+    }
+
+    fn raw(&self) -> Option<Store> {
+        Some(match self.values.bytes() {
+            1 => Store::Raw1,
+            2 => Store::Raw2,
+            4 => Store::Raw4,
+            _ => Store::Raw8,
+        })
+    }
+}
+
+/// Every shader of this module.
+pub(crate) fn every_shader() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for index in [Store::U32, Store::I64] {
+        out.extend([last_kernel(index), lists_kernel(index)]);
+        for raw in [Store::Raw1, Store::Raw2, Store::Raw4, Store::Raw8] {
+            out.push(set_kernel(raw, index));
+            out.extend(gather_map(raw, index).every_shader());
+        }
+    }
+    out.extend(Store::ALL[..9].iter().map(|&store| add_kernel(store)));
+    out
+}

@@ -1,0 +1,218 @@
+//! Products of matrices.
+
+use fft_core::{Error, Result, View, ViewMut};
+
+use crate::context::Context;
+use crate::elementwise::{fill, store};
+use crate::store::Store;
+use crate::walk::{Operand, Walk, block_of};
+
+const OP: &str = "matmul";
+/// Rows and columns of a tile.
+const TILE: usize = 64;
+/// Up to so many rows or columns tiles would be mostly empty.
+const NARROW: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Tile,
+    Row,
+    Dot,
+}
+
+/// Which types a kernel is for.
+#[derive(Debug, Clone, Copy)]
+struct Types {
+    a: Store,
+    b: Store,
+    d: Store,
+}
+
+impl Types {
+    fn label(self, way: Way) -> String {
+        format!("matmul:{way:?} {:?} {:?}>{:?}", self.a, self.b, self.d)
+    }
+
+    fn source(self, way: Way) -> String {
+        let body = match way {
+            Way::Tile => fft_shaders::MATMUL_TILE,
+            Way::Row => fft_shaders::MATMUL_ROW,
+            Way::Dot => fft_shaders::MATMUL_DOT,
+        };
+        let fma = if self.a == Store::C64 {
+            "vec2<f32>(fma(a.x, b.x, fma(-a.y, b.y, sum.x)), fma(a.x, b.y, fma(a.y, b.x, sum.y)))"
+        } else {
+            "fma(a, b, sum)"
+        };
+        let words = [
+            ("A", self.a.element()),
+            ("B", self.b.element()),
+            ("D", self.d.target()),
+            ("V", self.a.value()),
+            ("LOAD_A", &self.a.load("A", "i")),
+            ("LOAD_B", &self.b.load("B", "i")),
+            ("STORE", &self.d.put("at.x", "value")),
+            ("FMA", fma),
+        ];
+        fft_shaders::fill(&[fft_shaders::MATMUL, body].concat(), &words)
+    }
+}
+
+/// A batch of products of one size.
+#[derive(Clone)]
+struct Problem<'a> {
+    types: Types,
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    /// Strides of `a` along rows and inner axis, of `b` along inner axis and columns, of the result along rows and columns.
+    strides: [i64; 6],
+    /// The result, `a`, `b`: the first element of each product.
+    batch: Walk<'a>,
+}
+
+/// See `SpectralBackend::matmul`.
+pub(crate) fn matmul(context: &Context, a: View<'_>, b: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+    let types = Types {
+        a: store(context, OP, a.dtype)?,
+        b: store(context, OP, b.dtype)?,
+        d: store(context, OP, dst.dtype)?,
+    };
+    let real = |s: Store| matches!(s, Store::F32 | Store::F16 | Store::BF16);
+    let complex = |s: Store| s == Store::C64;
+    let all = [types.a, types.b, types.d];
+    if !all.into_iter().all(real) && !all.into_iter().all(complex) {
+        let reason = format!("{} times {} to {}", a.dtype, b.dtype, dst.dtype);
+        return Err(context.unsupported(OP, reason));
+    }
+    if dst.layout.is_empty() {
+        return Ok(());
+    }
+    let rank = dst.layout.rank();
+    let (lead, m, n) = (rank - 2, rank - 2, rank - 1);
+    if a.layout.shape()[n] == 0 {
+        return fill(context, 0.0, 0.0, dst);
+    }
+    let mut operands = Vec::new();
+    let mut strides = [0; 6];
+    for (i, (buffer, layout, dtype)) in
+        [(&*dst.buffer, dst.layout, dst.dtype), (a.buffer, a.layout, a.dtype), (b.buffer, b.layout, b.dtype)]
+            .into_iter()
+            .enumerate()
+    {
+        let mut operand = Operand::new(block_of(context, OP, buffer)?, dtype.size(), layout);
+        let at = [4, 0, 2][i];
+        strides[at..at + 2].copy_from_slice(&operand.strides[lead..]);
+        operand.strides.truncate(lead);
+        operands.push(operand);
+    }
+    let problem = Problem {
+        types,
+        rows: dst.layout.shape()[m],
+        columns: dst.layout.shape()[n],
+        inner: a.layout.shape()[n],
+        strides,
+        batch: Walk::new(&dst.layout.shape()[..lead], operands),
+    };
+    problem.run(context)
+}
+
+impl Problem<'_> {
+    /// What each operand goes beyond its first element, told to the walk of batches.
+    fn with_slack(mut self) -> Self {
+        let (m, n, k) = (self.rows as i64 - 1, self.columns as i64 - 1, self.inner as i64 - 1);
+        let [ar, ak, bk, bc, dr, dc] = self.strides;
+        let spans = [[m * dr, n * dc], [m * ar, k * ak], [k * bk, n * bc]];
+        for (operand, span) in self.batch.operands.iter_mut().zip(spans) {
+            let part = |keep: fn(&i64) -> bool| span.iter().copied().filter(keep).sum::<i64>();
+            operand.slack = (part(|s| *s < 0), part(|s| *s > 0));
+        }
+        self
+    }
+
+    fn fits_one(&self, context: &Context) -> bool {
+        let operands = self.batch.operands.iter().enumerate();
+        let ones = vec![1; self.batch.shape.len()];
+        operands.into_iter().all(|(i, o)| o.window(context, &ones, i == 0).is_some())
+    }
+
+    /// In one dispatch, or in parts of the batch, of the rows or of the columns when a binding cannot hold an operand.
+    fn run(self, context: &Context) -> Result<()> {
+        let problem = self.with_slack();
+        if problem.fits_one(context) {
+            return problem.batch.parts(context, &mut |batch| problem.part(context, batch));
+        }
+        let by_rows = problem.rows >= problem.columns;
+        let length = if by_rows { problem.rows } else { problem.columns };
+        if length <= TILE {
+            let requested = problem.inner * length * problem.types.a.bytes().max(problem.types.b.bytes());
+            return Err(Error::BufferTooBig { requested, max: context.limits.binding as usize });
+        }
+        let half = (length / 2).next_multiple_of(TILE).min(length - 1);
+        for range in [0..half, half..length] {
+            let mut part = problem.clone();
+            let [ar, _, _, bc, dr, dc] = part.strides;
+            let (moved, stride, result) = if by_rows { (1, ar, dr) } else { (2, bc, dc) };
+            part.batch.operands[moved].offset += range.start as i64 * stride;
+            part.batch.operands[0].offset += range.start as i64 * result;
+            *(if by_rows { &mut part.rows } else { &mut part.columns }) = range.len();
+            part.run(context)?;
+        }
+        Ok(())
+    }
+
+    fn part(&self, context: &Context, batch: &Walk<'_>) -> Result<()> {
+        let Some((mut params, mut bindings)) = batch.params(context, 3) else { return Ok(()) };
+        bindings.rotate_left(1);
+        let (rows, columns, inner) = (self.rows, self.columns, self.inner);
+        let [ar, ak, bk, bc, dr, dc] = self.strides;
+        let along_inner = bk.abs() == 1 && inner >= 64;
+        let way = match rows.min(columns) {
+            narrow if narrow > NARROW => Way::Tile,
+            _ if along_inner || (rows * columns < 256 && inner >= 256) => Way::Dot,
+            _ => Way::Row,
+        };
+        let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE);
+        let signed = |stride: i64| stride as i32 as u32;
+        params.more = [
+            rows as u32,
+            columns as u32,
+            inner as u32,
+            columns.div_ceil(TILE) as u32,
+            signed(ar),
+            signed(ak),
+            signed(bk),
+            signed(bc),
+            signed(dr),
+            signed(dc),
+            tiles as u32,
+            0,
+        ];
+        // Which axis of the operands lies closer together.
+        params.flags = u32::from(ar.abs() < ak.abs()) + 2 * u32::from(bk.abs() < bc.abs());
+        let (count, per) = match way {
+            Way::Tile => (batch.len() * tiles, 1),
+            Way::Row => (batch.len() * rows * columns, 64),
+            Way::Dot => (batch.len() * rows * columns, 8),
+        };
+        params.count = count as u32;
+        let types = self.types;
+        context.dispatch(&types.label(way), &bindings, &params, count.div_ceil(per), || types.source(way))
+    }
+}
+
+/// Every shader of this module.
+pub(crate) fn every_shader() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let real = [Store::F32, Store::F16, Store::BF16];
+    let mut all = vec![Types { a: Store::C64, b: Store::C64, d: Store::C64 }];
+    for a in real {
+        for b in real {
+            all.extend(real.map(|d| Types { a, b, d }));
+        }
+    }
+    for types in all {
+        out.extend([Way::Tile, Way::Row, Way::Dot].map(|way| (types.label(way), types.source(way))));
+    }
+    out
+}
