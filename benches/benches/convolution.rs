@@ -3,8 +3,8 @@
 //! "Planned" is the planner's choice with the kernel's spectrum from before, as a prepared `Conv` has it; "called" is `Tensor::conv`, which chooses
 //! and transforms the kernel with each call.
 //!
-//! `cargo bench -p fft-benches --bench convolution -- --tables` prints medians and least times alone; `benches/peers/convolution.py` times
-//! torch on the same sizes and prints the same rows.
+//! `cargo bench -p fft-benches --bench convolution -- --tables` prints medians and least times alone, with a further argument for the sizes whose
+//! names contain it; `benches/peers/convolution.py` times torch on the same sizes and prints the same rows.
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ const SIZES: &[Size] = &[
     size(&[1, 64, 16384], &[64, 1, 4], 64, &[]),
     size(&[1, 64, 16384], &[64, 1, 128], 64, &[2048]),
     size(&[4, 16, 4096], &[16, 16, 64], 1, &[1024]),
+    size(&[1, 16, 24, 24, 24], &[16, 16, 7, 7, 7], 1, &[30, 30, 30]),
 ];
 
 impl Size {
@@ -72,6 +73,7 @@ const PRODUCTS: f64 = 50e9;
 const BYTES: f64 = 12e9;
 
 fn tables() -> Result<()> {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     println!(
         "Milliseconds: median (least). The floor: products at {:.0} G/s a core, or input and output at {:.0} GB/s.",
         PRODUCTS / 1e9,
@@ -84,7 +86,9 @@ fn tables() -> Result<()> {
         );
         println!("|---|---|---|---|---|---|---|---|---|---|");
         device.scope(&mut || {
-            for size in SIZES {
+            for size in
+                SIZES.iter().filter(|size| only.as_ref().is_none_or(|only| size.name().contains(only)))
+            {
                 match row(&device, size, threads) {
                     Ok(row) => println!("{row}"),
                     Err(error) => println!("| {} | {error} |", size.name()),
@@ -95,14 +99,20 @@ fn tables() -> Result<()> {
     Ok(())
 }
 
-/// The median and the least time of a call of each contestant in milliseconds, in turns, after one that is not timed: on a machine that
-/// others use, the least says what the call needs.
+/// What a contestant runs before a call is timed, so that it finds the caches as it left them itself.
+const TURN: Duration = Duration::from_millis(1);
+
+/// The median and the least time of a call of each contestant in milliseconds, in turns: on a machine that others use, the least says what the call
+/// needs.
 fn times(contestants: &mut [Contestant<'_>], time: Duration) -> Vec<[f64; 2]> {
     let mut all = vec![Vec::new(); contestants.len()];
     let started = Instant::now();
     while all[0].len() < 9 || started.elapsed() < time {
         for (contestant, times) in contestants.iter_mut().zip(&mut all) {
-            (contestant.run)();
+            let turn = Instant::now();
+            while turn.elapsed() < TURN {
+                (contestant.run)();
+            }
             let turn = Instant::now();
             (contestant.run)();
             times.push(turn.elapsed().as_secs_f64() * 1e3);

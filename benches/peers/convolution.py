@@ -28,6 +28,7 @@ SIZES = [
     ([1, 64, 16384], [64, 1, 4], 64),
     ([1, 64, 16384], [64, 1, 128], 64),
     ([4, 16, 4096], [16, 16, 64], 1),
+    ([1, 16, 24, 24, 24], [16, 16, 7, 7, 7], 1),
 ]
 
 
@@ -55,7 +56,7 @@ def main():
     print("|---|---|---|---|---|")
     for x_shape, w_shape, groups in SIZES:
         x, w = torch.randn(x_shape), torch.randn(w_shape)
-        conv = torch.nn.functional.conv1d if len(x_shape) == 3 else torch.nn.functional.conv2d
+        conv = [torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d][len(x_shape) - 3]
         pads = [[(k - 1) // 2, k // 2] for k in w_shape[2:]]
         if all(a == b for a, b in pads):
             run = lambda: conv(x, w, padding=[a for a, _ in pads], groups=groups)

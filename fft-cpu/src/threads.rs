@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use fft_core::{Error, Result};
-use rayon::prelude::*;
+use smallvec::SmallVec;
 
 /// Work of fewer units (about one nanosecond each) is not worth waking another thread for.
 const WORTH_A_THREAD: usize = 40_000;
@@ -74,7 +74,11 @@ impl Threads {
             return alone;
         };
         let inside = pool.current_thread_index().is_some();
-        if inside || work >= WORTH_A_THREAD { Team { pool: Some(pool), workers: self.count } } else { alone }
+        if inside || work >= WORTH_A_THREAD {
+            Team { pool: Some(pool), workers: self.count.min(tasks) }
+        } else {
+            alone
+        }
     }
 
     /// Runs `work` on a thread of the pool, so that operations in it start without changing threads.
@@ -119,14 +123,7 @@ impl Team<'_> {
 
     /// Compiled once, however many kinds of tasks there are.
     fn run_erased(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) {
-        match self.pool {
-            None => (0..tasks).for_each(|i| task(i, 0)),
-            Some(pool) => pool.install(|| {
-                (0..tasks).into_par_iter().for_each(|i| {
-                    task(i, rayon::current_thread_index().expect("tasks run on threads of the pool"));
-                });
-            }),
-        }
+        self.run_after(tasks, || (), |(), i, worker| task(i, worker));
     }
 
     /// Calls `first` on this thread, then `task(result, index, worker)` as [`run`](Self::run).
@@ -143,27 +140,34 @@ impl Team<'_> {
             let ready = first();
             return (0..tasks).for_each(|i| task(&ready, i, 0));
         };
-        let next = AtomicUsize::new(0);
-        let work = |ready: &T| {
-            let worker = rayon::current_thread_index().expect("tasks run on threads of the pool");
-            loop {
-                match next.fetch_add(1, Relaxed) {
-                    i if i < tasks => task(ready, i, worker),
-                    _ => return,
+        // Each begins with a share of its own, the same one each time, of which its caches may still hold something; who is done helps the others, so that
+        // a thread that wakes late does less, and the last ones end together.
+        let workers = self.workers.min(tasks).max(1);
+        let share = |worker: usize| tasks * worker / workers;
+        let next: SmallVec<[AtomicUsize; 16]> = (0..workers).map(|w| AtomicUsize::new(share(w))).collect();
+        let work = |ready: &T, worker: usize| {
+            for other in (worker..workers).chain(0..worker) {
+                let end = share(other + 1);
+                loop {
+                    match next[other].fetch_add(1, Relaxed) {
+                        i if i < end => task(ready, i, worker),
+                        _ => break,
+                    }
                 }
             }
         };
         let announced = Announced(OnceLock::new());
         pool.install(|| {
             rayon::scope(|scope| {
-                for _ in 1..self.workers.min(tasks) {
-                    scope.spawn(|_| {
+                let (work, announced) = (&work, &announced);
+                for worker in 1..workers {
+                    scope.spawn(move |_| {
                         if let Some(ready) = announced.wait() {
-                            work(ready);
+                            work(ready, worker);
                         }
                     });
                 }
-                work(announced.announce(first));
+                work(announced.announce(first), 0);
             });
         });
     }

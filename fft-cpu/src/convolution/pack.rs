@@ -51,23 +51,58 @@ impl<T: Copy + Default> Input<'_, T> {
 /// `to[i] = row[left + i stride]`, or zero outside.
 #[inline]
 pub(super) fn pack_row<T: Copy + Default>(row: &[T], left: isize, stride: usize, to: &mut [T]) {
+    // Divisions take as long as a row of an image.
+    let steps = |n: usize| if stride == 1 { n } else { n.div_ceil(stride) };
     // The first and the first beyond the last of those inside.
-    let begin = if left < 0 { left.unsigned_abs().div_ceil(stride) } else { 0 }.min(to.len());
-    let end = (row.len() as isize - left).max(0) as usize;
-    let end = end.div_ceil(stride).clamp(begin, to.len());
-    to[..begin].fill(T::default());
-    to[end..].fill(T::default());
+    let begin = steps(left.min(0).unsigned_abs()).min(to.len());
+    let end = steps((row.len() as isize - left).max(0) as usize).clamp(begin, to.len());
+    clear(to, begin, end);
     if begin == end {
         return;
     }
     let first = (left + (begin * stride) as isize) as usize;
     let inside = &mut to[begin..end];
     if stride == 1 {
-        inside.copy_from_slice(&row[first..first + inside.len()]);
+        copy(&row[first..first + inside.len()], inside);
     } else {
         for (to, x) in inside.iter_mut().zip(row[first..].iter().step_by(stride)) {
             *to = *x;
         }
+    }
+}
+
+/// Elements that go in one step. Rows of images have few: calls of the system's functions for memory take longer than the work.
+const STEP: usize = 16;
+
+/// Zeros in `..begin` and in `end..`; what lies between is written next, and may become zero.
+#[inline]
+fn clear<T: Copy + Default>(to: &mut [T], begin: usize, end: usize) {
+    let len = to.len();
+    if len < STEP || begin > STEP || len - end > STEP {
+        to[..begin].fill(T::default());
+        return to[end..].fill(T::default());
+    }
+    if begin > 0 {
+        to[..STEP].copy_from_slice(&[T::default(); STEP]);
+    }
+    if end < len {
+        to[len - STEP..].copy_from_slice(&[T::default(); STEP]);
+    }
+}
+
+/// Copies a row in steps of a fixed size, of which the last may repeat elements of the one before.
+#[inline]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    fn by<T: Copy, const N: usize>(from: &[T], to: &mut [T]) {
+        let last = to.len() - N;
+        for at in (0..last).step_by(N).chain([last]) {
+            to[at..at + N].copy_from_slice(&from[at..at + N]);
+        }
+    }
+    match to.len() {
+        STEP..=512 => by::<T, STEP>(from, to),
+        4..STEP => by::<T, 4>(from, to),
+        _ => to.copy_from_slice(from),
     }
 }
 
@@ -98,15 +133,18 @@ mod tests {
 
     #[test]
     fn rows_are_zero_outside() {
-        let row = [1.0, 2.0, 3.0, 4.0, 5.0];
-        for stride in 1..4 {
-            for left in -12isize..9 {
-                let mut to = [9.0; 7];
-                pack_row(&row, left, stride, &mut to);
-                for (i, &got) in to.iter().enumerate() {
-                    let at = left + (i * stride) as isize;
-                    let want = usize::try_from(at).ok().and_then(|at| row.get(at)).copied().unwrap_or(0.0);
-                    assert_eq!(got, want, "stride {stride}, left {left}, {i}");
+        for (inputs, outputs) in [(5, 7), (5, 20), (20, 5), (20, 16), (20, 40), (50, 40), (600, 590)] {
+            let row: Vec<f32> = (1..=inputs).map(|x| x as f32).collect();
+            for stride in 1..4 {
+                for left in -45isize..25 {
+                    let mut to = vec![9.0; outputs];
+                    pack_row(&row, left, stride, &mut to);
+                    for (i, &got) in to.iter().enumerate() {
+                        let at = left + (i * stride) as isize;
+                        let want =
+                            usize::try_from(at).ok().and_then(|at| row.get(at)).copied().unwrap_or(0.0);
+                        assert_eq!(got, want, "{inputs} to {outputs}, stride {stride}, left {left}, {i}");
+                    }
                 }
             }
         }
