@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fft_core::convolution::{ConvGeometry, ConvSpec};
 use fft_core::{Complex32, DType, Device, Error, HostBytes, Norm, Tensor};
 use fft_cpu::CpuOptions;
 
@@ -57,6 +58,27 @@ fn transforms_in_place_need_no_second_tensor() {
             );
             assert_eq!(device.memory().usage().in_use, before.in_use);
         }
+    }
+}
+
+#[test]
+fn shared_spectra_of_tiles_are_bounded() {
+    let (x, w, tile) = ([1, 80, 224, 240], [2, 80, 33, 33], [256, 288]);
+    let g = ConvGeometry::new("conv", &x, &w, &ConvSpec::new(2).padding(&[16, 16])).unwrap();
+    // The spectra of all channels of a tile, in single precision.
+    let all = 80 * 256 * (288 / 2 + 1) * 8;
+    for threads in [1, 2] {
+        let device = cpu(threads, None);
+        let (x, w) = (ramp(&device, &x), ramp(&device, &w));
+        let spectrum = device.conv_spectrum(&w, &g, &tile).unwrap();
+        device.memory().reset_peak();
+        let before = device.memory().usage().in_use;
+        let y = device.conv_fft(&x, &spectrum, None, &g, &tile).unwrap();
+        let more = device.memory().usage().peak - before - y.bytes();
+        // A thread has a tile and the scratch of transforms besides, and the pool rounds up by an eighth.
+        let bound = (16 << 20).max(y.bytes() / 4) + threads * (1 << 20);
+        assert!(more <= bound / 8 * 9, "{threads} threads: {more} bytes of scratch, for spectra of {all}");
+        assert!(more < all, "{more} bytes of scratch, for spectra of {all}");
     }
 }
 

@@ -56,10 +56,6 @@ steps! {
     fft_product,
     /// The same where it has one.
     fft_pointwise,
-    /// `points log2(points)` of a transform of a tile in three dimensions, near or far.
-    fft_volume,
-    /// A complex multiply-add of spectra in three dimensions.
-    fft_volume_product,
 }
 
 impl ConvSteps {
@@ -105,8 +101,6 @@ impl ConvCosts {
             fft_far: 0.25,
             fft_product: 0.6,
             fft_pointwise: 0.8,
-            fft_volume: 0.5,
-            fft_volume_product: 2.0,
         },
     };
 
@@ -180,10 +174,6 @@ impl ConvGeometry {
         let near = points * (inputs + 1.0) * dtype.size() as f64 <= costs.near_bytes as f64;
         let products = tiles * inputs * outputs * bins;
         let mut steps = ConvSteps { fft_call: 1.0, fft_tile: transforms, ..Default::default() };
-        if self.axes() > 2 {
-            (steps.fft_volume, steps.fft_volume_product) = (work, products);
-            return steps;
-        }
         *(if near { &mut steps.fft_near } else { &mut steps.fft_far }) = work;
         *(if depthwise { &mut steps.fft_pointwise } else { &mut steps.fft_product }) = products;
         steps

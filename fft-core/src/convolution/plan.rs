@@ -249,10 +249,6 @@ fn least_steps(g: &ConvGeometry, costs: &ConvCosts) -> ConvSteps {
     // A half spectrum.
     let products = points / 2.0 * inputs * outputs;
     let mut steps = ConvSteps { fft_call: 1.0, ..Default::default() };
-    if g.axes() > 2 {
-        (steps.fft_volume, steps.fft_volume_product) = (work, products);
-        return steps;
-    }
     let near = costs.nanoseconds.fft_near <= costs.nanoseconds.fft_far;
     *(if near { &mut steps.fft_near } else { &mut steps.fft_far }) = work;
     *(if g.is_depthwise() { &mut steps.fft_pointwise } else { &mut steps.fft_product }) = products;

@@ -83,7 +83,7 @@ fn conv_fft_of<T: Precision>(
     let shape = Shape::new::<T>(g, tile);
     // Else long lines, and those that are too few for the lanes, go one by one.
     let one_by_one = lines::serves(g, tile);
-    let beside = |shape: &Shape| g.axes() == 2 || !one_by_one || tile[0] <= LONGEST && shape.is_full(g);
+    let beside = |shape: &Shape| g.axes() > 1 || !one_by_one || tile[0] <= LONGEST && shape.is_full(g);
     if let Some(shape) = shape.filter(beside) {
         return tiles::conv_fft::<T>(context, shape, x, spectrum, bias, g, tile);
     }

@@ -4,6 +4,7 @@ use fft_core::convolution::{ConvGeometry, ConvSpec};
 use fft_core::{DType, Device, Tensor, reference};
 
 use super::direct::conv_direct;
+use super::tiles::{Shape, conv_fft_within};
 use crate::simd::{Machine, machine};
 use crate::{CpuBackend, CpuOptions};
 
@@ -135,4 +136,41 @@ fn taps_far_apart() {
     check(&[1, 3, 9, 37], &[9, 3, 2, 2], &ConvSpec::new(2).dilation(&[3, 33]).stride(&[2, 1]));
     check(&[1, 1, 37], &[1, 1, 4], &ConvSpec::new(1).dilation(&[12]));
     check(&[1, 2, 6, 5], &[2, 1, 3, 3], &ConvSpec::new(2).dilation(&[2, 40]).padding(&[2, 40]).groups(2));
+}
+
+/// Spectra of channels that do not fit the room are made in parts, with the same sums.
+#[test]
+fn parts_of_channels_give_the_same_bits() {
+    let (context, device) = (backend(), Device::new(backend()));
+    for (x, w, tile) in [
+        (vec![2, 9, 40, 33], vec![5, 9, 7, 6], vec![48, 40]),
+        (vec![1, 14, 11, 12, 13], vec![4, 7, 3, 3, 3], vec![12, 14, 16]),
+    ] {
+        let spec = ConvSpec::new(x.len() - 2).padding(&vec![2; x.len() - 2]).groups(x[1] / w[1]);
+        let g = ConvGeometry::new("conv", &x, &w, &spec).expect("valid");
+        let [a, b] = [(&x, 3), (&w, 5)].map(|(shape, seed)| {
+            Tensor::from_slice(&device, &integers(shape.iter().product(), seed), shape).expect("fits")
+        });
+        let spectrum = device.conv_spectrum(&b, &g, &tile).expect("computes");
+        let run = |most: usize| {
+            let shape = Shape::new::<f32>(&g, &tile).expect("fits").sharing::<f32>();
+            let y = conv_fft_within::<f32>(
+                context.fourier_context(),
+                shape,
+                most,
+                &a,
+                &spectrum,
+                None,
+                &g,
+                &tile,
+            );
+            y.expect("computes").to_vec::<f32>().expect("reads")
+        };
+        let whole = run(usize::MAX);
+        let want = device.conv_direct(&a, &b, None, &g).expect("computes").to_vec::<f32>().expect("reads");
+        assert!(whole.iter().zip(&want).all(|(y, want)| (y - want).abs() < 0.05), "{g:?}");
+        for most in [0, 100_000, 150_000] {
+            assert!(run(most) == whole, "in {most} bytes, {g:?}");
+        }
+    }
 }

@@ -22,7 +22,5 @@ pub(super) const COSTS: ConvCosts = ConvCosts {
         fft_far: 0.1555,
         fft_product: 0.4403,
         fft_pointwise: 1.3413,
-        fft_volume: 0.0832,
-        fft_volume_product: 6.1836,
     },
 };

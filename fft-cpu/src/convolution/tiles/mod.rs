@@ -1,7 +1,7 @@
-//! Convolution by the convolution theorem in tiles that stay in the second-level cache (overlap-save, Stockham 1966), in one and two axes.
+//! Convolution by the convolution theorem in tiles that stay in the second-level cache (overlap-save, Stockham 1966), in one to three axes.
 //!
-//! Transforms go by SIMD across lines: in two axes across the rows of a tile, then across its columns; in one axis a block of rows holds as
-//! many tiles as a register has lanes.
+//! Transforms go by SIMD across lines: in several axes across the rows of a tile, then across its columns, along each outer axis; in one axis a
+//! block of rows holds as many tiles as a register has lanes.
 
 mod products;
 mod rows;
@@ -33,6 +33,21 @@ pub(super) fn conv_fft<T: Precision>(
     g: &ConvGeometry,
     tile: &[usize],
 ) -> Result<Tensor> {
+    conv_fft_within::<T>(context, shape, shared::MOST, x, spectrum, bias, g, tile)
+}
+
+/// [`conv_fft`] with no more than `most` bytes, or a quarter of the output, of spectra that threads share.
+#[allow(clippy::too_many_arguments, reason = "the operands of a convolution and how it goes")]
+pub(super) fn conv_fft_within<T: Precision>(
+    context: Context<'_>,
+    shape: Shape,
+    most: usize,
+    x: &Tensor,
+    spectrum: &Tensor,
+    bias: Option<&Tensor>,
+    g: &ConvGeometry,
+    tile: &[usize],
+) -> Result<Tensor> {
     let axes = g.axes();
     let last = axes + 1;
     let x = if x.layout().strides()[last] == 1 || x.shape()[last] == 1 { x.clone() } else { x.contiguous()? };
@@ -40,59 +55,95 @@ pub(super) fn conv_fft<T: Precision>(
     let bias = bias.map(Tensor::contiguous).transpose()?;
     let channels = g.groups * g.channels_out;
     let steps = x.layout().strides();
-    let columns = (axes == 2).then(|| context.plans.lanes::<T>(shape.rows));
+    // Axes that are missing have length 1.
+    let missing = 3 - axes;
+    let step = |axis: usize| if axis < missing { 0 } else { steps[2 + axis - missing] };
     let work = Tiles {
         data: elements::<T>(OP, &x.view())?,
         offset: x.layout().offset(),
-        strides: [steps[0], steps[1], if axes == 2 { steps[2] } else { 0 }],
+        strides: [steps[0], steps[1], step(0), step(1)],
         spectra: &elements::<Complex<T>>(OP, &spectrum.view())?[spectrum.layout().offset()..],
         bias: match &bias {
             Some(bias) => Some(&elements::<T>(OP, &bias.view())?[bias.layout().offset()..][..channels]),
             None => None,
         },
         real: context.plans.real_lanes::<T>(shape.points),
-        columns,
+        columns: shape.outer.map(|points| (points > 1).then(|| context.plans.lanes::<T>(points))),
+        axes: std::array::from_fn(|a| {
+            if a < missing { Axis::missing() } else { Axis::new(g, a - missing, tile[a - missing]) }
+        }),
         g,
-        tile,
         shape,
     };
     Tensor::build(x.device(), OP, &g.output_shape(), x.dtype(), |mut dst| {
         let offset = dst.layout.offset();
         let out = SharedMut::new(&mut elements_mut::<T>(OP, &mut dst)?[offset..]);
-        if shape.shared { work.run_shared(context, out) } else { work.run(context, out) }
+        if shape.shared { work.run_shared(context, most, out) } else { work.run(context, out) }
     })
+}
+
+/// An axis of a convolution in tiles.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    tiles: usize,
+    /// Outputs of a tile if the stride were 1.
+    useful: usize,
+    /// Zeros before the input.
+    before: usize,
+    input: usize,
+    stride: usize,
+    output: usize,
+}
+
+impl Axis {
+    fn new(g: &ConvGeometry, axis: usize, points: usize) -> Self {
+        Self {
+            tiles: g.tiles(axis, points),
+            useful: g.useful(axis, points),
+            before: g.padding[axis][0],
+            input: g.input[axis],
+            stride: g.stride[axis],
+            output: g.output[axis],
+        }
+    }
+
+    /// The outer axes of a convolution in fewer than three.
+    fn missing() -> Self {
+        Self { tiles: 1, useful: 1, before: 0, input: 1, stride: 1, output: 1 }
+    }
 }
 
 /// A checked convolution.
 struct Tiles<'a, T> {
     data: &'a [T],
     offset: usize,
-    /// Of batch, channel and row.
-    strides: [isize; 3],
-    /// `[groups, channels out, channels in, rows or 1, bins]`.
+    /// Of batch, channel, depth and row.
+    strides: [isize; 4],
+    /// `[groups, channels out, channels in, rows of a tile, bins]`.
     spectra: &'a [Complex<T>],
     bias: Option<&'a [T]>,
     real: Arc<RealLanePlan<T>>,
-    columns: Option<Arc<LanePlan<T>>>,
+    /// Along the outer axes of a tile, where they have more than one point.
+    columns: [Option<Arc<LanePlan<T>>>; 2],
+    axes: [Axis; 3],
     g: &'a ConvGeometry,
-    tile: &'a [usize],
     shape: Shape,
 }
 
 impl<T: Precision> Tiles<'_, T> {
     fn units(&self) -> usize {
         let (g, s) = (self.g, self.shape);
-        if self.columns.is_some() {
-            return g.batch * g.groups * g.tiles(0, self.tile[0]) * g.tiles(1, self.tile[1]);
+        if g.axes() > 1 {
+            return g.batch * g.groups * self.axes.iter().map(|axis| axis.tiles).product::<usize>();
         }
         s.lines.div_ceil(s.rows) * if s.across { 1 } else { g.groups }
     }
 
     /// Numbers of the blocks of input and of output, and of the scratch of transforms.
     fn sizes(&self) -> [usize; 3] {
-        let lanes = self.columns.as_ref().map_or(0, |plan| plan.scratch_len(plan.len()));
+        let columns = self.columns.iter().flatten().map(|plan| plan.scratch_len(plan.len())).max();
         let [input, output] = self.shape.blocks.map(|rows| rows * self.shape.pitch * 2);
-        [input, output, lanes.max(self.real.scratch_len())]
+        [input, output, self.real.scratch_len().max(columns.unwrap_or(0))]
     }
 
     /// A unit at a time, all of whose spectra a worker holds.
@@ -139,8 +190,9 @@ impl<T: Precision> Tiles<'_, T> {
         }
         self.forward(input, g.channels_in, scratch);
         for first in (0..g.channels_out).step_by(s.together) {
+            self.products(unit, first, 0..g.channels_in, input, output);
             // SAFETY: promised by the caller.
-            unsafe { self.outputs(unit, first, input, output, scratch, out) };
+            unsafe { self.outputs(unit, first, output, scratch, out) };
         }
     }
 
@@ -154,7 +206,12 @@ impl<T: Precision> Tiles<'_, T> {
         }
     }
 
-    /// The outputs of the channels of a unit that are transformed back together, from `first` on.
+    /// How many channels are transformed back together from `first` on.
+    fn together(&self, first: usize) -> usize {
+        self.shape.together.min(self.g.channels_out - first)
+    }
+
+    /// From the spectra of the channels of a unit that are transformed back together, from `first` on, to their outputs.
     ///
     /// # Safety
     /// No one else has these outputs.
@@ -162,14 +219,11 @@ impl<T: Precision> Tiles<'_, T> {
         &self,
         unit: usize,
         first: usize,
-        input: &[T],
         output: &mut [T],
         scratch: &mut [T],
         out: SharedMut<'_, T>,
     ) {
-        let s = self.shape;
-        let together = s.together.min(self.g.channels_out - first);
-        self.products(unit, first, together, input, output);
+        let (s, together) = (self.shape, self.together(first));
         self.inverse(output, together, scratch);
         for i in 0..together {
             for row in 0..s.rows {

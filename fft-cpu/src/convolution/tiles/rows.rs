@@ -1,7 +1,7 @@
 //! Where the rows of a tile come from, and where they go.
 
 use super::super::pack::pack_row;
-use super::Tiles;
+use super::{Axis, Tiles};
 use crate::fourier::Precision;
 use crate::memory::SharedMut;
 
@@ -10,9 +10,11 @@ pub(super) struct Row {
     pub(super) group: usize,
     batch: usize,
     /// The first input that it needs, of the input without padding.
-    at: [isize; 2],
-    /// Its row of outputs, if it has one, and its first output if the stride were 1.
-    to: [usize; 2],
+    at: [isize; 3],
+    /// Its row of outputs in a channel, if it is kept.
+    line: usize,
+    /// Its first output if the stride were 1.
+    left: usize,
     pub(super) kept: bool,
 }
 
@@ -20,69 +22,83 @@ impl<T: Precision> Tiles<'_, T> {
     /// A row of a unit, if the unit has as many.
     pub(super) fn row(&self, unit: usize, row: usize) -> Option<Row> {
         let (g, s) = (self.g, self.shape);
-        let before = |axis: usize| g.padding[axis][0] as isize;
-        if self.columns.is_some() {
-            let tiles = [g.tiles(0, self.tile[0]), g.tiles(1, self.tile[1])];
-            let (column, rest) = (unit % tiles[1], unit / tiles[1]);
-            let (down, rest) = (rest % tiles[0], rest / tiles[0]);
-            let useful = [g.useful(0, self.tile[0]), g.useful(1, self.tile[1])];
-            let (dense, left) = (down * useful[0] + row, column * useful[1]);
-            let kept =
-                row < useful[0] && dense.is_multiple_of(g.stride[0]) && dense / g.stride[0] < g.output[0];
+        let [depth, height, width] = self.axes;
+        let before = |axis: Axis| axis.before as isize;
+        if g.axes() > 1 {
+            let mut rest = unit;
+            let mut digit = |n: usize| {
+                let digit = rest % n;
+                rest /= n;
+                digit
+            };
+            let left = digit(width.tiles) * width.useful;
+            let (down, deep) = (digit(height.tiles), digit(depth.tiles));
+            // Units of one group follow each other over the batch, so that its spectra stay near.
+            let (batch, group) = (digit(g.batch), rest);
+            // The place of an outer axis if the stride were 1, and whether an output is there.
+            let dense = |axis: Axis, tile: usize, row: usize| {
+                let dense = tile * axis.useful + row;
+                let meets = dense.is_multiple_of(axis.stride) && dense / axis.stride < axis.output;
+                (dense, row < axis.useful && meets)
+            };
+            let (z, kept_z) = dense(depth, deep, row / s.outer[1]);
+            let (y, kept_y) = dense(height, down, row % s.outer[1]);
             return Some(Row {
-                // Units of one group follow each other over the batch, so that its spectra stay near.
-                batch: rest % g.batch,
-                group: rest / g.batch,
-                at: [dense as isize - before(0), left as isize - before(1)],
-                to: [dense / g.stride[0], left],
-                kept,
+                group,
+                batch,
+                at: [z as isize - before(depth), y as isize - before(height), left as isize - before(width)],
+                line: z / depth.stride * height.output + y / height.stride,
+                left,
+                kept: kept_z && kept_y,
             });
         }
-        let (blocks, tiles) = (s.lines.div_ceil(s.rows), g.tiles(0, self.tile[0]));
+        let blocks = s.lines.div_ceil(s.rows);
         let line = unit % blocks * s.rows + row;
-        let (tile, rest) = (line % tiles, line / tiles);
-        let left = tile * g.useful(0, self.tile[0]);
+        let (tile, rest) = (line % width.tiles, line / width.tiles);
+        let left = tile * width.useful;
         (line < s.lines).then(|| Row {
             batch: rest % g.batch,
             group: if s.across { rest / g.batch } else { unit / blocks },
-            at: [0, left as isize - before(0)],
-            to: [0, left],
+            at: [0, 0, left as isize - before(width)],
+            line: 0,
+            left,
             kept: true,
         })
     }
 
     pub(super) fn load(&self, row: &Row, channel: usize, to: &mut [T]) {
-        let g = self.g;
-        let last = g.axes() - 1;
-        let height = if last == 0 { 1 } else { g.input[0] as isize };
-        if !(0..height).contains(&row.at[0]) {
+        let [depth, height, width] = self.axes;
+        let [z, y, x] = row.at;
+        let inside = |at: isize, axis: Axis| (0..axis.input as isize).contains(&at);
+        if !inside(z, depth) || !inside(y, height) {
             return to.fill(T::default());
         }
+        let [batches, channels, planes, rows] = self.strides;
         let at = self.offset as isize
-            + row.batch as isize * self.strides[0]
-            + (row.group * g.channels_in + channel) as isize * self.strides[1]
-            + row.at[0] * self.strides[2];
-        pack_row(&self.data[at as usize..][..g.input[last]], row.at[1], 1, to);
+            + row.batch as isize * batches
+            + (row.group * self.g.channels_in + channel) as isize * channels
+            + z * planes
+            + y * rows;
+        pack_row(&self.data[at as usize..][..width.input], x, 1, to);
     }
 
     /// # Safety
     /// No one else has this row of outputs.
     pub(super) unsafe fn store(&self, row: &Row, channel: usize, from: &[T], out: SharedMut<'_, T>) {
         let g = self.g;
-        let last = g.axes() - 1;
+        let [depth, height, Axis { useful, stride, output, .. }] = self.axes;
         // The useful outputs that the stride meets.
-        let end = (row.to[1] + g.useful(last, self.shape.points)).min(g.dense_output(last));
-        let stride = g.stride[last];
-        let (begin, end) = (row.to[1].div_ceil(stride), end.div_ceil(stride));
+        let end = (row.left + useful).min(g.dense_output(g.axes() - 1));
+        let (begin, end) = (row.left.div_ceil(stride), end.div_ceil(stride));
         if begin >= end {
             return;
         }
         let channel = row.group * g.channels_out + channel;
-        let height = if last == 0 { 1 } else { g.output[0] };
-        let line = (row.batch * g.groups * g.channels_out + channel) * height + row.to[0];
+        let line =
+            (row.batch * g.groups * g.channels_out + channel) * depth.output * height.output + row.line;
         // SAFETY: promised by the caller.
-        let y = unsafe { out.slice(line * g.output[last] + begin, end - begin) };
-        let from = &from[begin * stride - row.to[1]..];
+        let y = unsafe { out.slice(line * output + begin, end - begin) };
+        let from = &from[begin * stride - row.left..];
         match (stride, self.bias) {
             (1, None) => y.copy_from_slice(&from[..y.len()]),
             (stride, bias) => {

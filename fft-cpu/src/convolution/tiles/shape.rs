@@ -16,6 +16,8 @@ const FEW: usize = 4;
 pub(in super::super) struct Shape {
     /// Rows of one channel in a unit: of a tile, or tiles in one axis.
     pub(super) rows: usize,
+    /// Points of a tile along the two outer axes of three; 1 along those that are missing.
+    pub(super) outer: [usize; 2],
     /// Rows from one input channel to the next.
     pub(super) block: usize,
     /// Points of a row, its bins, and complex numbers from row to row.
@@ -39,6 +41,11 @@ impl Shape {
     pub(in super::super) fn new<T: Precision>(g: &ConvGeometry, tile: &[usize]) -> Option<Self> {
         let lanes = T::lanes(machine());
         let points = tile[tile.len() - 1];
+        let outer = match *tile {
+            [depth, height, _] => [depth, height],
+            [height, _] => [1, height],
+            _ => [1, 1],
+        };
         if points < 2 || !is_planned(RealLanePlan::<T>::points(points)) {
             return None;
         }
@@ -52,6 +59,7 @@ impl Shape {
         let bytes = |blocks: [usize; 2]| (blocks[0] + blocks[1]) * pitch * 2 * size_of::<T>();
         let shape = |rows: usize, together: usize| Self {
             rows,
+            outer,
             block: rows,
             points,
             bins,
@@ -73,18 +81,24 @@ impl Shape {
                 }
                 Some(shape(rows, together(rows))).filter(is_near)
             }
-            2 if is_planned(tile[0]) => {
-                let rows = tile[0];
-                let own = rows.next_multiple_of(lanes);
-                let tiles = g.batch * g.groups * g.tiles(0, tile[0]) * g.tiles(1, tile[1]);
+            _ if outer.iter().all(|&points| is_planned(points)) => {
+                let rows = outer[0] * outer[1];
+                let tiles = (0..g.axes()).map(|a| g.tiles(a, tile[a])).product::<usize>();
+                let tiles = g.batch * g.groups * tiles;
                 let whole = shape(rows, 1);
                 if is_near(&whole) && (across || tiles >= FEW) {
                     return Some(whole);
                 }
-                Some(Self { block: own, blocks: [own, own], shared: true, ..whole }).filter(is_near)
+                Some(whole.sharing::<T>()).filter(is_near)
             }
             _ => None,
         }
+    }
+
+    /// The same tiles in several axes with the spectra of inputs shared.
+    pub(in super::super) fn sharing<T: Precision>(self) -> Self {
+        let own = self.rows.next_multiple_of(T::lanes(machine()));
+        Self { block: own, blocks: [own, own], shared: true, ..self }
     }
 
     /// Whether at least a quarter of the lanes is used in one axis.

@@ -26,7 +26,7 @@ impl<T: Precision> Tiles<'_, T> {
     /// As many rows of bins as there are lanes, from `row` on, to real numbers, with the factor of the whole inverse transform.
     fn inverse_rows(&self, block: &mut [T], row: usize, scratch: &mut [T]) {
         let s = self.shape;
-        let points = if self.columns.is_some() { s.points * s.rows } else { s.points };
+        let points = s.points * s.outer[0] * s.outer[1];
         let scale = T::nearest(1.0 / points as f64);
         let [reals, bins] = self.rows(block, row);
         // SAFETY: as in `forward_rows`.
@@ -38,19 +38,29 @@ impl<T: Precision> Tiles<'_, T> {
         self.shape.points.div_ceil(2)
     }
 
-    /// As many columns of a tile as there are lanes, from `column` on, transformed in place.
+    /// As many columns of a tile as there are lanes, from `column` on, transformed in place along each outer axis.
     fn column(&self, tile: &mut [T], column: usize, scratch: &mut [T], inverse: bool) {
-        let Some(plan) = &self.columns else { return };
         let s = self.shape;
-        let lines = Lines {
-            at: tile[2 * column..s.rows * 2 * s.pitch].as_mut_ptr(),
-            step: 2 * s.pitch as isize,
-            im: Some(1),
-            across: 2,
-            lanes: plan.lanes(),
-        };
-        // SAFETY: the pitch is a multiple of the lanes, so these columns lie in the tile; they are read before they are written.
-        unsafe { plan.complex(scratch, lines, s.rows, lines, s.rows, inverse, T::nearest(1.0), false) };
+        let [depth, height] = s.outer;
+        // How many lines there are along each axis, and how many rows apart: they themselves, and their numbers.
+        let along = [[height, 1, height], [depth, height, 1]];
+        for (plan, [count, apart, step]) in self.columns.iter().zip(along) {
+            let Some(plan) = plan else { continue };
+            for line in 0..count {
+                let lines = Lines {
+                    at: tile[2 * (line * apart * s.pitch + column)..s.rows * 2 * s.pitch].as_mut_ptr(),
+                    step: 2 * (step * s.pitch) as isize,
+                    im: Some(1),
+                    across: 2,
+                    lanes: plan.lanes(),
+                };
+                let points = plan.len();
+                // SAFETY: the pitch is a multiple of the lanes, so these columns lie in the tile; they are read before they are written.
+                unsafe {
+                    plan.complex(scratch, lines, points, lines, points, inverse, T::nearest(1.0), false);
+                }
+            }
+        }
     }
 
     /// Real rows of some channels to their bins.
@@ -59,7 +69,7 @@ impl<T: Precision> Tiles<'_, T> {
         for row in (0..channels * s.rows).step_by(self.real.lanes()) {
             self.forward_rows(block, row, scratch);
         }
-        if self.columns.is_none() {
+        if self.g.axes() == 1 {
             return;
         }
         let ends = Ends::of(self);
@@ -75,7 +85,7 @@ impl<T: Precision> Tiles<'_, T> {
     /// Bins of some channels to real rows.
     pub(super) fn inverse(&self, block: &mut [T], channels: usize, scratch: &mut [T]) {
         let s = self.shape;
-        if self.columns.is_some() {
+        if self.g.axes() > 1 {
             let ends = Ends::of(self);
             for tile in block.chunks_exact_mut(s.rows * 2 * s.pitch).take(channels) {
                 ends.rejoin::<T>(bytemuck::cast_slice_mut(tile));
@@ -95,7 +105,7 @@ impl<T: Precision> Tiles<'_, T> {
 /// columns as one complex column, the first.
 #[derive(Clone, Copy)]
 struct Ends {
-    rows: usize,
+    outer: [usize; 2],
     pitch: usize,
     /// The last column, where it is joined to the first.
     last: Option<usize>,
@@ -104,7 +114,7 @@ struct Ends {
 impl Ends {
     fn of<T>(tiles: &Tiles<'_, T>) -> Self {
         let s = tiles.shape;
-        Self { rows: s.rows, pitch: s.pitch, last: s.points.is_multiple_of(2).then_some(s.bins - 1) }
+        Self { outer: s.outer, pitch: s.pitch, last: s.points.is_multiple_of(2).then_some(s.bins - 1) }
     }
 
     /// Two columns of real numbers to one.
@@ -135,8 +145,13 @@ impl Ends {
     /// The reverse of [`rejoin`](Self::rejoin).
     fn part<T: Precision>(&self, tile: &mut [Complex<T>]) {
         let Some(last) = self.last else { return };
-        for k in 0..=self.rows / 2 {
-            let m = (self.rows - k) % self.rows;
+        let [depth, height] = self.outer;
+        for k in 0..depth * height {
+            let (z, y) = (k / height, k % height);
+            let m = (depth - z) % depth * height + (height - y) % height;
+            if m < k {
+                continue;
+            }
             let [first, other] = parts(tile[k * self.pitch], tile[m * self.pitch]);
             // In this order: a bin may be its own mirror image.
             (tile[m * self.pitch], tile[m * self.pitch + last]) = (first.conj(), other.conj());
