@@ -11,13 +11,14 @@ use fft_core::{Device, Tensor, compose};
 use fft_cpu::{CpuOptions, device};
 
 /// Batch, channels, length, taps.
-const SIZES: [[usize; 4]; 6] = [
+const SIZES: [[usize; 4]; 7] = [
     [8, 256, 4096, 4096],
     [1, 256, 4096, 4096],
     [8, 256, 1024, 1024],
     [2, 64, 65_536, 65_536],
     [8, 256, 4096, 128],
     [1, 1, 1 << 20, 4096],
+    [1, 1, 1 << 20, 1 << 20],
 ];
 
 fn cpu(threads: usize) -> Device {

@@ -1,7 +1,7 @@
 //! Long convolutions on the processor: memory, reuse, equal bits for any number of threads, and what is refused.
 
-use fft_core::convolution::{LongConvTerms, LongConvolution};
-use fft_core::{DType, Device, Error, Tensor};
+use fft_core::convolution::{LongConvPlan, LongConvTerms, LongConvolution};
+use fft_core::{DType, Device, Error, Tensor, compose};
 use fft_cpu::CpuOptions;
 
 fn cpu(threads: usize) -> Device {
@@ -17,17 +17,23 @@ fn tensor(device: &Device, shape: &[usize], seed: usize) -> Tensor {
 #[test]
 fn peak_memory_is_input_output_and_a_quarter() {
     for threads in [1, 2] {
-        for (batch, channels, length) in [(8, 64, 4096), (1, 64, 4096), (2, 32, 1000), (1, 2, 100_000)] {
+        for (batch, channels, length, taps) in [
+            (8, 64, 4096, 4096),
+            (1, 64, 4096, 4096),
+            (2, 32, 1000, 1000),
+            (1, 2, 100_000, 100_000),
+            (1, 1, 1 << 20, 1 << 20),
+            (1, 1, 1 << 20, 300_000),
+            (1, 1, 1 << 20, 4096),
+        ] {
             let device = cpu(threads);
             let u = tensor(&device, &[batch, channels, length], 1);
             let gates = [2, 3].map(|seed| tensor(&device, &[batch, channels, length], seed));
-            let (kernel, skip) = (tensor(&device, &[channels, length], 4), tensor(&device, &[channels], 5));
+            let (kernel, skip) = (tensor(&device, &[channels, taps], 4), tensor(&device, &[channels], 5));
             let terms = LongConvTerms { skip: Some(&skip), before: Some(&gates[0]), after: Some(&gates[1]) };
             let kept = LongConvolution::new(kernel.clone(), Some(skip.clone())).unwrap();
             drop(kept.apply(&u).unwrap());
-            // A thread holds a padded line, a spectrum of the kernel unless that is kept, and as much scratch of the transform, each of two
-            // lengths or little more, rounded up to what the pool hands out: more than a quarter when there are few lines.
-            for (lines, kept) in [(7, None), (5, Some(&kept))] {
+            for kept in [None, Some(&kept)] {
                 let before = device.memory().usage().in_use;
                 device.memory().reset_peak();
                 let y = match kept {
@@ -36,12 +42,66 @@ fn peak_memory_is_input_output_and_a_quarter() {
                 };
                 let more = device.memory().usage().peak - before;
                 let (input, output) = (u.bytes(), y.bytes());
-                let lines = if batch * channels >= 32 { 0 } else { threads * lines * length * 4 };
+                // A thread holds a padded line, a spectrum of the kernel and as much scratch, each of two lengths or little more; of a few long lines an
+                // eighth part of each. No more threads are at work than there are lines, and the pool rounds up by an eighth.
+                let lengths = if length < 1 << 18 { 7 } else { 1 };
+                let few =
+                    if batch * channels >= 64 { 0 } else { threads.min(channels) * lengths * length * 4 };
+                let least = (input + output) / 4;
                 assert!(
-                    more <= output + (input + output) / 4 + lines,
-                    "{batch} x {channels} x {length}, {threads} threads: {more} bytes for {input} in and {output} out"
+                    more <= output + least.max(few + output / 8),
+                    "{batch} x {channels} x {length}, {taps} taps, {threads} threads: {more} bytes for {input} in and {output} out"
                 );
             }
+        }
+    }
+}
+
+/// Few lines of many points go in pieces of their spectra.
+#[test]
+fn pieces_of_long_lines_are_the_convolution() {
+    let device = cpu(2);
+    for (shape, taps) in [
+        ([1, 1, 300_000], 300_000),
+        ([1, 2, 270_001], 150_000),
+        ([2, 1, 262_144], 262_144),
+        ([1, 1, 900_000], 250_001),
+    ] {
+        let u = tensor(&device, &shape, 1);
+        let gates = [2, 3].map(|seed| tensor(&device, &shape, seed));
+        let (kernel, skip) = (tensor(&device, &[shape[1], taps], 4), tensor(&device, &[shape[1]], 5));
+        let plan = LongConvPlan::new(shape[2], taps);
+        let wide = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
+        let [wide_u, wide_kernel, wide_skip, first, second] =
+            [&u, &kernel, &skip, &gates[0], &gates[1]].map(wide);
+        for gated in [false, true] {
+            let (wide_terms, terms) = if gated {
+                (
+                    LongConvTerms { skip: Some(&wide_skip), before: Some(&first), after: Some(&second) },
+                    LongConvTerms { skip: Some(&skip), before: Some(&gates[0]), after: Some(&gates[1]) },
+                )
+            } else {
+                Default::default()
+            };
+            let want = compose::long_conv(&wide_u, &wide_kernel, None, wide_terms, plan).unwrap();
+            let want = want.to_vec::<f64>().unwrap();
+            let norm = want.iter().map(|y| y * y).sum::<f64>().sqrt();
+            let check = |y: &Tensor, epsilon: f64, what: &str| {
+                let y = wide(y).to_vec::<f64>().unwrap();
+                let off = y.iter().zip(&want).map(|(y, want)| (y - want).powi(2)).sum::<f64>().sqrt();
+                let bound = epsilon * (3.0 * (plan.points as f64).log2() + 3.0);
+                assert!(
+                    norm > 0.0 && off <= bound * norm,
+                    "{what} of {shape:?}, {taps} taps: {}",
+                    off / norm
+                );
+            };
+            check(&u.long_conv(&kernel, terms).unwrap(), f64::from(f32::EPSILON), "f32");
+            let kept = LongConvolution::new(kernel.clone(), terms.skip.cloned()).unwrap();
+            let y = kept.apply_gated(&u, terms.before, terms.after).unwrap();
+            check(&y, f64::from(f32::EPSILON), "f32 with a kept spectrum");
+            let y = wide_u.long_conv(&wide_kernel, wide_terms).unwrap();
+            check(&y, 2.0 * f64::EPSILON, "f64");
         }
     }
 }
@@ -86,7 +146,9 @@ fn any_number_of_threads_gives_the_same_bits() {
     let run = |threads: usize| {
         let device = cpu(threads);
         let mut all: Vec<Vec<f32>> = Vec::new();
-        for (shape, taps) in [([3, 70, 500], 500), ([1, 1, 200_000], 900), ([40, 1, 64], 64)] {
+        for (shape, taps) in
+            [([3, 70, 500], 500), ([1, 1, 200_000], 900), ([1, 2, 270_000], 270_000), ([40, 1, 64], 64)]
+        {
             let (u, kernel) = (tensor(&device, &shape, 1), tensor(&device, &[shape[1], taps], 2));
             all.push(u.long_conv(&kernel, LongConvTerms::default()).unwrap().to_vec().unwrap());
             all.push(LongConvolution::new(kernel, None).unwrap().apply(&u).unwrap().to_vec().unwrap());

@@ -1,6 +1,9 @@
 //! Causal convolution of whole sequences, a line at a time: pad, transform, multiply, transform back, crop, gate and skip while the line is in
-//! the second-level cache.
+//! the second-level cache; a few long lines in pieces of their spectra.
 
+mod pieces;
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
@@ -9,10 +12,16 @@ use fft_core::{Complex, DType, Result, Tensor, compose};
 use crate::fourier::{Circular, Context, Precision};
 use crate::memory::{SharedMut, elements, elements_mut};
 use crate::simd::{Kernel, Level, dispatch};
+use pieces::{Pieces, Segment};
 
 const OP: &str = "long_conv";
 /// Points of a task: small against what a call has, large against the cost of starting one.
 const TASK: usize = 1 << 16;
+/// Tiles of fewer points are never cut into pieces: with the last-level cache behind them they take less time whole.
+const LONG: usize = 1 << 19;
+/// Tiles of more than this part of all numbers are: what a thread needs for them whole, three times their points, would be more than a quarter of input
+/// and output with more than a few threads.
+const FEW: usize = 48;
 
 /// See `SpectralBackend::long_conv`. The spectrum is that of [`compose::long_conv_spectrum`].
 pub(crate) fn long_conv(
@@ -49,9 +58,11 @@ impl<'a, T: Precision> Lines<'a, T> {
         Ok(Self { data: elements(OP, &x.view())?, offset: x.layout().offset(), strides })
     }
 
-    fn line(&self, batch: usize, channel: usize, length: usize) -> &'a [T] {
-        let at = self.offset as isize + batch as isize * self.strides[0] + channel as isize * self.strides[1];
-        &self.data[at as usize..at as usize + length]
+    /// Some positions of a tile's line.
+    fn part(&self, tile: Tile, positions: Range<usize>) -> &'a [T] {
+        let [batches, channels] = self.strides;
+        let at = self.offset as isize + tile.batch as isize * batches + tile.channel as isize * channels;
+        &self.data[at as usize..][positions]
     }
 }
 
@@ -64,14 +75,25 @@ fn run<T: Precision>(
     plan: LongConvPlan,
 ) -> Result<Tensor> {
     let (batch, channels, length) = (u.shape()[0], u.shape()[1], u.shape()[2]);
-    // A kernel that all channels share is transformed once, not by each.
+    let tiles = length.div_ceil(plan.useful());
+    // A task is a channel, so that its kernel is transformed once, or a part of one with many lines.
+    let units = batch * tiles;
+    let per_task = (TASK / plan.points).max(8).min(units);
+    let parts = units.div_ceil(per_task);
+    // A kernel that several tasks share is transformed once, not by each.
     let shared = kernel.shape()[0] == 1;
-    let made =
-        (shared && spectrum.is_none()).then(|| compose::long_conv_spectrum(kernel, plan)).transpose()?;
+    let made = (shared && spectrum.is_none() && channels * parts > 1)
+        .then(|| compose::long_conv_spectrum(kernel, plan))
+        .transpose()?;
     let spectrum = spectrum.or(made.as_ref()).map(Tensor::contiguous).transpose()?;
     let kernel = kernel.contiguous()?;
     let skip = terms.skip.map(Tensor::contiguous).transpose()?;
-    let circular = context.plans.circular::<T>(plan.points);
+    let few = plan.points >= LONG && plan.points.saturating_mul(FEW) > batch * channels * length;
+    let way = if few && Pieces::<T>::divide(plan.points) {
+        Way::Pieces(Pieces::new(context, plan.points))
+    } else {
+        Way::Whole(context.plans.circular(plan.points))
+    };
     let mut copies = [const { None }; 3];
     let [own, first, second] = &mut copies;
     let work = Work {
@@ -89,22 +111,14 @@ fn run<T: Precision>(
             Some(skip) => Some(&elements::<T>(OP, &skip.view())?[skip.layout().offset()..]),
             None => None,
         },
-        circular,
+        way,
         plan,
-        channels,
-        length,
     };
-    let tiles = length.div_ceil(plan.useful());
-    // A task is a channel, so that its kernel is transformed once, or a part of one with many lines.
-    let units = batch * tiles;
-    let per_task = (TASK / plan.points).max(8).min(units);
-    let parts = units.div_ceil(per_task);
     Tensor::build(u.device(), OP, u.shape(), u.dtype(), |mut dst| {
         let offset = dst.layout.offset();
         let out = SharedMut::new(&mut elements_mut::<T>(OP, &mut dst)?[offset..]);
         let team = context.threads.team(channels * parts, channels * units * plan.points);
-        let bins = if spectrum.is_some() { 0 } else { plan.points / 2 + 1 };
-        let sizes = [plan.points / 2, bins, work.circular.scratch_len()];
+        let sizes = work.sizes();
         // Parts of different workers start at different cache lines.
         let each = sizes.iter().sum::<usize>().next_multiple_of(16);
         let mut block = context.pool.scratch(team.workers() * each * size_of::<Complex<T>>())?;
@@ -115,17 +129,31 @@ fn run<T: Precision>(
             let (line, scratch) = scratch.split_at_mut(sizes[0]);
             let (bins, scratch) = scratch.split_at_mut(sizes[1]);
             let (channel, part) = (task / parts, task % parts);
-            let bins = work.bins(channel, bytemuck::cast_slice_mut(line), bins, scratch);
-            for unit in part * per_task..((part + 1) * per_task).min(units) {
+            let tiles = (part * per_task..((part + 1) * per_task).min(units)).map(|unit| {
                 let (batch, from) = (unit / tiles, unit % tiles * plan.useful());
                 let count = plan.useful().min(length - from);
-                // SAFETY: each unit of each channel is in one task, and has these outputs to itself.
+                // SAFETY: each unit of each channel is in one task, and has these outputs to itself; they are borrowed one at a time.
                 let y = unsafe { out.slice((batch * channels + channel) * length + from, count) };
-                work.tile(line, bins, scratch, batch, channel, from, y);
-            }
+                (Tile { batch, channel, from }, y)
+            });
+            work.run(channel, tiles, line, bins, scratch);
         });
         Ok(())
     })
+}
+
+/// How the circular convolution of a tile goes.
+enum Way<T> {
+    Whole(Arc<Circular<T>>),
+    Pieces(Pieces<T>),
+}
+
+/// Outputs of a line from one on.
+#[derive(Clone, Copy)]
+struct Tile {
+    batch: usize,
+    channel: usize,
+    from: usize,
 }
 
 /// A checked convolution.
@@ -139,68 +167,97 @@ struct Work<'a, T> {
     spectra: Option<&'a [Complex<T>]>,
     shared: bool,
     skip: Option<&'a [T]>,
-    circular: Arc<Circular<T>>,
+    way: Way<T>,
     plan: LongConvPlan,
-    channels: usize,
-    length: usize,
 }
 
 impl<T: Precision> Work<'_, T> {
-    /// The half spectrum of a channel's kernel: a kept one, or made in `bins`.
-    fn bins<'b>(
-        &'b self,
-        channel: usize,
-        line: &mut [T],
-        bins: &'b mut [Complex<T>],
-        scratch: &mut [Complex<T>],
-    ) -> &'b [Complex<T>] {
-        let row = if self.shared { 0 } else { channel };
-        debug_assert!(channel < self.channels);
-        if let Some(spectra) = self.spectra {
-            let count = self.plan.points / 2 + 1;
-            return &spectra[row * count..][..count];
+    /// Complex numbers of a line, of a kernel's spectrum that is made, and of scratch.
+    fn sizes(&self) -> [usize; 3] {
+        match &self.way {
+            Way::Pieces(pieces) => pieces.sizes(),
+            Way::Whole(circular) => {
+                let half = self.plan.points / 2;
+                [half, if self.spectra.is_some() { 0 } else { half + 1 }, circular.scratch_len()]
+            }
         }
-        let (taps, rest) = line.split_at_mut(self.plan.taps);
-        taps.copy_from_slice(&self.kernel[row * self.taps..][..self.plan.taps]);
-        rest.fill(T::default());
-        self.circular.spectrum(line, bins, scratch);
-        bins
     }
 
-    /// The outputs `from..from + y.len()` of a line.
-    #[allow(clippy::too_many_arguments, reason = "three buffers and a position")]
-    fn tile(
+    /// The given tiles of a channel.
+    fn run<'y>(
         &self,
-        line: &mut [Complex<T>],
-        bins: &[Complex<T>],
-        scratch: &mut [Complex<T>],
-        batch: usize,
         channel: usize,
-        from: usize,
-        y: &mut [T],
-    ) {
-        let u = self.u.line(batch, channel, self.length);
-        let before = self.before.as_ref().map(|gate| gate.line(batch, channel, self.length));
-        let after = self.after.as_ref().map(|gate| gate.line(batch, channel, self.length));
-        // The first output needs as many inputs before it as there are further taps; before the start there are zeros.
+        tiles: impl Iterator<Item = (Tile, &'y mut [T])> + Clone,
+        line: &mut [Complex<T>],
+        bins: &mut [Complex<T>],
+        scratch: &mut [Complex<T>],
+    ) where
+        T: 'y,
+    {
+        let row = if self.shared { 0 } else { channel };
+        let count = self.plan.points / 2 + 1;
+        let kept = self.spectra.map(|spectra| &spectra[row * count..][..count]);
+        let taps = &self.kernel[row * self.taps..][..self.plan.taps];
         let reach = self.plan.taps - 1;
-        let (start, silent) = (from.saturating_sub(reach), reach.saturating_sub(from));
-        let end = (from + y.len()).min(self.length);
-        let reals: &mut [T] = bytemuck::cast_slice_mut(line);
-        reals[..silent].fill(T::default());
-        let used = silent + end - start;
-        let gate = before.map(|gate| &gate[start..end]);
-        dispatch(Fill { to: &mut reals[silent..used], x: &u[start..end], gate });
-        reals[used..].fill(T::default());
-        self.circular.convolve(line, bins, scratch);
-        let reals: &[T] = bytemuck::cast_slice(line);
+        match &self.way {
+            Way::Whole(circular) => {
+                let bins = kept.unwrap_or_else(|| {
+                    let line: &mut [T] = bytemuck::cast_slice_mut(line);
+                    line[..taps.len()].copy_from_slice(taps);
+                    line[taps.len()..].fill(T::default());
+                    circular.spectrum(line, bins, scratch);
+                    bins
+                });
+                for (tile, y) in tiles {
+                    self.load(self.segment(tile, y.len()), bytemuck::cast_slice_mut(line));
+                    circular.convolve(line, bins, scratch);
+                    y.copy_from_slice(&bytemuck::cast_slice(line)[reach..][..y.len()]);
+                    self.finish(tile, y);
+                }
+            }
+            Way::Pieces(pieces) => {
+                for piece in 0..Pieces::<T>::count() {
+                    match kept {
+                        Some(kept) => pieces.pick(piece, kept, bins),
+                        None => pieces.spectrum(piece, taps, line, bins, scratch),
+                    }
+                    for (tile, y) in tiles.clone() {
+                        let from = self.segment(tile, y.len());
+                        pieces.add(piece, from, bins, line, scratch, reach, y);
+                    }
+                }
+                tiles.for_each(|(tile, y)| self.finish(tile, y));
+            }
+        }
+    }
+
+    /// The inputs of `count` outputs. The first one needs as many before it as there are further taps; before the start there are zeros.
+    fn segment(&self, tile: Tile, count: usize) -> Segment<'_, T> {
+        let reach = self.plan.taps - 1;
+        let positions = tile.from.saturating_sub(reach)..tile.from + count;
+        Segment {
+            at: reach.saturating_sub(tile.from),
+            x: self.u.part(tile, positions.clone()),
+            gate: self.before.as_ref().map(|gate| gate.part(tile, positions)),
+        }
+    }
+
+    fn load(&self, from: Segment<'_, T>, to: &mut [T]) {
+        let Segment { at, x, gate } = from;
+        to[..at].fill(T::default());
+        dispatch(Fill { to: &mut to[at..at + x.len()], x, gate });
+        to[at + x.len()..].fill(T::default());
+    }
+
+    /// Skip and gate after.
+    fn finish(&self, tile: Tile, y: &mut [T]) {
+        let positions = || tile.from..tile.from + y.len();
         dispatch(Finish {
+            u: self.u.part(tile, positions()),
+            before: self.before.as_ref().map(|gate| gate.part(tile, positions())),
+            after: self.after.as_ref().map(|gate| gate.part(tile, positions())),
+            skip: self.skip.map(|skip| skip[tile.channel]),
             y,
-            conv: &reals[reach..],
-            u: &u[from..end],
-            before: before.map(|gate| &gate[from..end]),
-            after: after.map(|gate| &gate[from..end]),
-            skip: self.skip.map(|skip| skip[channel]),
         });
     }
 }
@@ -228,10 +285,9 @@ impl<T: Precision> Kernel for Fill<'_, T> {
     }
 }
 
-/// `y = after (conv + skip before u)`.
+/// `y = after (y + skip before u)`.
 struct Finish<'a, T> {
     y: &'a mut [T],
-    conv: &'a [T],
     u: &'a [T],
     before: Option<&'a [T]>,
     after: Option<&'a [T]>,
@@ -243,17 +299,17 @@ impl<T: Precision> Kernel for Finish<'_, T> {
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        let Self { y, conv, u, before, after, skip } = self;
+        let Self { y, u, before, after, skip } = self;
         match (skip, before) {
-            (None, _) => y.copy_from_slice(&conv[..y.len()]),
+            (None, _) => {}
             (Some(d), None) => {
-                for ((y, c), u) in y.iter_mut().zip(conv).zip(u) {
-                    *y = *c + d * *u;
+                for (y, u) in y.iter_mut().zip(u) {
+                    *y = *y + d * *u;
                 }
             }
             (Some(d), Some(gate)) => {
-                for (((y, c), u), gate) in y.iter_mut().zip(conv).zip(u).zip(gate) {
-                    *y = *c + d * (*u * *gate);
+                for ((y, u), gate) in y.iter_mut().zip(u).zip(gate) {
+                    *y = *y + d * (*u * *gate);
                 }
             }
         }
