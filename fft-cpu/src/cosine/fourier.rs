@@ -1,4 +1,4 @@
-//! Cosine transforms of types II to IV through Fourier transforms of the reordered line, as `fft_core::compose::dct` does, without
+//! Cosine transforms through Fourier transforms of the extended or reordered line, as `fft_core::compose::dct` does, without
 //! tensors between the steps. From about 16 points on they take less time than the plans of rustdct, which are scalar.
 
 use std::f64::consts::PI;
@@ -21,6 +21,52 @@ fn turn<T: Precision>(angle: f64) -> Complex<T> {
 fn split_line<T: Precision>(scratch: &mut [Complex<T>], n: usize) -> (&mut [T], &mut [Complex<T>]) {
     let (line, rest) = scratch.split_at_mut(n.div_ceil(2));
     (&mut bytemuck::cast_slice_mut(line)[..n], rest)
+}
+
+/// Type I: the spectrum of the line continued evenly about both ends (cosines), or oddly about a zero before it and one behind (sines). The
+/// whole of what SciPy defines, not half of it.
+pub(super) struct One<T> {
+    plan: Arc<dyn RealToComplex<T>>,
+}
+
+impl<T: Precision> One<T> {
+    pub(super) fn new(planner: &mut RealFftPlanner<T>, n: usize, wave: Wave) -> Self {
+        let points = match wave {
+            Wave::Cosine => 2 * (n - 1),
+            Wave::Sine => 2 * (n + 1),
+        };
+        Self { plan: planner.plan_fft_forward(points) }
+    }
+
+    pub(super) fn scratch_len(&self) -> usize {
+        self.plan.len() + 1 + self.plan.get_scratch_len()
+    }
+
+    pub(super) fn process(&self, line: &mut [T], scratch: &mut [Complex<T>], wave: Wave) {
+        let (points, middle) = (self.plan.len(), self.plan.len() / 2);
+        let (v, scratch) = split_line(scratch, points);
+        let (bins, work) = scratch.split_at_mut(middle + 1);
+        // The first point and the middle are their own mirror images.
+        let (front, back) = v.split_at_mut(middle + 1);
+        let mirrored = back.iter_mut().rev();
+        match wave {
+            Wave::Cosine => {
+                front.copy_from_slice(line);
+                mirrored.zip(&front[1..]).for_each(|(to, x)| *to = *x);
+            }
+            Wave::Sine => {
+                (front[0], front[middle]) = (T::zero(), T::zero());
+                front[1..middle].copy_from_slice(line);
+                mirrored.zip(&front[1..]).for_each(|(to, x)| *to = -*x);
+            }
+        }
+        let work = &mut work[..self.plan.get_scratch_len()];
+        self.plan.process_with_scratch(v, bins, work).expect("the slices have the lengths of the plan");
+        match wave {
+            Wave::Cosine => line.iter_mut().zip(&*bins).for_each(|(y, z)| *y = z.re),
+            Wave::Sine => line.iter_mut().zip(&bins[1..]).for_each(|(y, z)| *y = -z.im),
+        }
+    }
 }
 
 /// Type II: with `v` the even points followed by the odd ones backwards and `V` its spectrum, half of `y[k]` is `Re(w^k V[k])` and half of

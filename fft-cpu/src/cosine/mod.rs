@@ -34,6 +34,7 @@ enum Algorithm<T> {
     SineOne(Arc<dyn Dst1<T>>),
     TwoAndThree(Arc<dyn TransformType2And3<T>>),
     Four(Arc<dyn TransformType4<T>>),
+    LongOne(fourier::One<T>),
     LongTwo(fourier::Two<T>),
     LongThree(fourier::Three<T>),
     LongFour(fourier::Four<T>),
@@ -115,6 +116,7 @@ impl Plans {
         self.created.fetch_add(1, Relaxed);
         let PlansOf { plans, planner, real, complex } = &mut *of;
         let algorithm = match (wave, kind) {
+            (_, DctType::I) if n > SHORT => Algorithm::LongOne(fourier::One::new(real, n, wave)),
             (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
             (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
             (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(real, n)),
@@ -142,6 +144,7 @@ impl<T: Precision> Plan<T> {
             Algorithm::SineOne(plan) => plan.get_scratch_len(),
             Algorithm::TwoAndThree(plan) => plan.get_scratch_len(),
             Algorithm::Four(plan) => plan.get_scratch_len(),
+            Algorithm::LongOne(plan) => return plan.scratch_len(),
             Algorithm::LongTwo(plan) => return plan.scratch_len(),
             Algorithm::LongThree(plan) => return plan.scratch_len(),
             Algorithm::LongFour(plan) => return plan.scratch_len(),
@@ -164,10 +167,14 @@ impl<T: Precision> Plan<T> {
         if self.kind != DctType::II {
             ends.iter().for_each(|&i| line[i] = line[i] * T::nearest(SQRT_2));
         }
-        // The plans compute half of what SciPy defines, but for one.
+        // The plans compute half of what SciPy defines, but for two.
         let mut gain = 2.0;
         let complex = &mut scratch[..self.scratch_len()];
         match &self.algorithm {
+            Algorithm::LongOne(plan) => {
+                gain = 1.0;
+                plan.process(line, complex, self.wave);
+            }
             Algorithm::LongTwo(plan) => plan.process(line, complex, self.wave),
             Algorithm::LongThree(plan) => {
                 gain = 1.0;
@@ -203,7 +210,7 @@ impl<T: Precision> Plan<T> {
             (Algorithm::Four(plan), Wave::Cosine, _) => plan.process_dct4_with_scratch(line, scratch),
             (Algorithm::Four(plan), Wave::Sine, _) => plan.process_dst4_with_scratch(line, scratch),
             // Not short.
-            (Algorithm::LongTwo(_) | Algorithm::LongThree(_) | Algorithm::LongFour(_), ..) => {}
+            _ => {}
         }
     }
 }
@@ -216,10 +223,6 @@ pub(crate) fn dct(
     x: &Tensor,
     spec: DctSpec,
 ) -> Result<Tensor> {
-    // Type I: rustdct runs a complex transform of the extended signal, the composition a real one in half the time.
-    if spec.kind == DctType::I && x.shape()[spec.axis] > SHORT {
-        return compose::dct(x, spec);
-    }
     match x.dtype() {
         DType::F32 => lines::<f32>(threads, pool, plans, x, spec),
         DType::F64 => lines::<f64>(threads, pool, plans, x, spec),
