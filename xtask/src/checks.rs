@@ -26,7 +26,8 @@ pub(crate) const STEPS: &[Step] = &[
 pub(crate) const TUNE: Step = Step { name: "tune", run: tune };
 
 /// The crates that are published, in the order of their dependencies.
-const PUBLISHED: &[&str] = &["fft-core", "fft-cpu", "fft-shaders", "fft-wgpu", "fft-nn", "fft-tensor"];
+const PUBLISHED: &[&str] =
+    &["fft-core", "fft-plans", "fft-cpu", "fft-shaders", "fft-wgpu", "fft-nn", "fft-tensor"];
 
 /// Crates that only a command line needs; the library must do without.
 const CLI_CRATES: &[&str] = &["clap", "indicatif", "globset", "ctrlc"];

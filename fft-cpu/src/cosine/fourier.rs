@@ -5,8 +5,9 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 
 use fft_core::{Complex, Wave};
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftPlanner};
+use fft_plans::Planner;
+use realfft::{ComplexToReal, RealToComplex};
+use rustfft::{Fft, FftDirection};
 
 use super::Precision;
 use crate::simd::{Kernel, Level, dispatch};
@@ -30,12 +31,12 @@ pub(super) struct One<T> {
 }
 
 impl<T: Precision> One<T> {
-    pub(super) fn new(planner: &mut RealFftPlanner<T>, n: usize, wave: Wave) -> Self {
+    pub(super) fn new(planner: &mut dyn Planner<T>, n: usize, wave: Wave) -> Self {
         let points = match wave {
             Wave::Cosine => 2 * (n - 1),
             Wave::Sine => 2 * (n + 1),
         };
-        Self { plan: planner.plan_fft_forward(points) }
+        Self { plan: planner.forward(points) }
     }
 
     pub(super) fn scratch_len(&self) -> usize {
@@ -77,9 +78,9 @@ pub(super) struct Two<T> {
 }
 
 impl<T: Precision> Two<T> {
-    pub(super) fn new(planner: &mut RealFftPlanner<T>, n: usize) -> Self {
+    pub(super) fn new(planner: &mut dyn Planner<T>, n: usize) -> Self {
         let twiddles = (0..=n / 2).map(|k| turn(-0.5 * PI * k as f64 / n as f64)).collect();
-        Self { plan: planner.plan_fft_forward(n), twiddles }
+        Self { plan: planner.forward(n), twiddles }
     }
 
     pub(super) fn scratch_len(&self) -> usize {
@@ -148,9 +149,9 @@ pub(super) struct Three<T> {
 }
 
 impl<T: Precision> Three<T> {
-    pub(super) fn new(planner: &mut RealFftPlanner<T>, n: usize) -> Self {
+    pub(super) fn new(planner: &mut dyn Planner<T>, n: usize) -> Self {
         let twiddles = (0..=n / 2).map(|k| turn(0.5 * PI * k as f64 / n as f64)).collect();
-        Self { plan: planner.plan_fft_inverse(n), twiddles }
+        Self { plan: planner.inverse(n), twiddles }
     }
 
     pub(super) fn scratch_len(&self) -> usize {
@@ -217,9 +218,13 @@ pub(super) struct Four<T> {
 }
 
 impl<T: Precision> Four<T> {
-    pub(super) fn new(planner: &mut FftPlanner<T>, n: usize) -> Self {
+    pub(super) fn new(planner: &mut dyn Planner<T>, n: usize) -> Self {
         let turns = |f: fn(f64) -> f64| (0..n / 2).map(|j| turn(-PI * f(j as f64) / n as f64)).collect();
-        Self { plan: planner.plan_fft_forward(n / 2), before: turns(|j| j + 0.25), after: turns(|k| k) }
+        Self {
+            plan: planner.complex(n / 2, FftDirection::Forward),
+            before: turns(|j| j + 0.25),
+            after: turns(|k| k),
+        }
     }
 
     pub(super) fn scratch_len(&self) -> usize {

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fft_core::{Complex, DType, DctSpec, DctType, Result, Tensor, Wave, compose};
-use realfft::RealFftPlanner;
-use rustdct::{Dct1, DctNum, DctPlanner, Dst1, TransformType2And3, TransformType4};
-use rustfft::FftPlanner;
+use fft_plans::{Planned, Planner};
+use rustdct::{Dct1, DctNum, Dst1, TransformType2And3, TransformType4};
 
 use crate::cache::Cache;
 use crate::fourier::{LIMIT, tables};
@@ -41,7 +40,7 @@ enum Algorithm<T> {
 }
 
 /// A precision that has plans.
-pub trait Precision: DctNum + bytemuck::Pod + Default {
+pub trait Precision: Planned + DctNum + bytemuck::Pod + Default {
     /// Its plans.
     fn of(plans: &Plans) -> &Mutex<PlansOf<Self>>;
     /// The nearest number.
@@ -77,19 +76,12 @@ pub struct Plans {
 /// Plans of one precision.
 pub struct PlansOf<T: DctNum> {
     plans: Cache<(Wave, DctType, usize), Arc<Plan<T>>>,
-    planner: DctPlanner<T>,
-    real: RealFftPlanner<T>,
-    complex: FftPlanner<T>,
+    planner: Box<dyn Planner<T>>,
 }
 
-impl<T: DctNum> Default for PlansOf<T> {
+impl<T: Planned> Default for PlansOf<T> {
     fn default() -> Self {
-        Self {
-            plans: Cache::new(LIMIT),
-            planner: DctPlanner::new(),
-            real: RealFftPlanner::new(),
-            complex: FftPlanner::new(),
-        }
+        Self { plans: Cache::new(LIMIT), planner: T::planner() }
     }
 }
 
@@ -114,23 +106,23 @@ impl Plans {
             return plan;
         }
         self.created.fetch_add(1, Relaxed);
-        let PlansOf { plans, planner, real, complex } = &mut *of;
+        let PlansOf { plans, planner } = &mut *of;
         let algorithm = match (wave, kind) {
-            (_, DctType::I) if n > SHORT => Algorithm::LongOne(fourier::One::new(real, n, wave)),
-            (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.plan_dct1(n)),
-            (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.plan_dst1(n)),
-            (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(real, n)),
-            (_, DctType::III) if n > SHORT => Algorithm::LongThree(fourier::Three::new(real, n)),
+            (_, DctType::I) if n > SHORT => Algorithm::LongOne(fourier::One::new(&mut **planner, n, wave)),
+            (Wave::Cosine, DctType::I) => Algorithm::CosineOne(planner.cosine_one(n)),
+            (Wave::Sine, DctType::I) => Algorithm::SineOne(planner.sine_one(n)),
+            (_, DctType::II) if n > SHORT => Algorithm::LongTwo(fourier::Two::new(&mut **planner, n)),
+            (_, DctType::III) if n > SHORT => Algorithm::LongThree(fourier::Three::new(&mut **planner, n)),
             (_, DctType::IV) if n > SHORT && n.is_multiple_of(2) => {
-                Algorithm::LongFour(fourier::Four::new(complex, n))
+                Algorithm::LongFour(fourier::Four::new(&mut **planner, n))
             }
-            (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.plan_dct2(n)),
-            (_, DctType::IV) => Algorithm::Four(planner.plan_dct4(n)),
+            (_, DctType::II | DctType::III) => Algorithm::TwoAndThree(planner.two_and_three(n)),
+            (_, DctType::IV) => Algorithm::Four(planner.four(n)),
         };
         let plan = Arc::new(Plan { algorithm, wave, kind, n });
         if plans.insert(key, Arc::clone(&plan), tables::<T>(n)) {
-            // They hold plans for themselves.
-            (*planner, *real, *complex) = (DctPlanner::new(), RealFftPlanner::new(), FftPlanner::new());
+            // It holds plans for itself.
+            *planner = T::planner();
         }
         plan
     }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fft_core::{Complex, Direction};
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
+use fft_plans::{Planned, Planner};
+use realfft::{ComplexToReal, RealToComplex};
+use rustfft::{Fft, FftDirection, FftNum};
 
 use super::circular::Circular;
 use super::half_length::{HalfLength, InverseHalfLength};
@@ -44,11 +45,10 @@ pub(crate) struct PlansOf<T: FftNum> {
     inverse: Kept<usize, dyn ComplexToReal<T>>,
     lanes: Kept<usize, LanePlan<T>>,
     real_lanes: Kept<usize, RealLanePlan<T>>,
-    planner: FftPlanner<T>,
-    real_planner: RealFftPlanner<T>,
+    planner: Box<dyn Planner<T>>,
 }
 
-impl<T: FftNum> Default for PlansOf<T> {
+impl<T: Planned> Default for PlansOf<T> {
     fn default() -> Self {
         Self {
             complex: Cache::new(LIMIT),
@@ -59,17 +59,8 @@ impl<T: FftNum> Default for PlansOf<T> {
             inverse: Cache::new(LIMIT),
             lanes: Cache::new(LIMIT),
             real_lanes: Cache::new(LIMIT),
-            planner: FftPlanner::new(),
-            real_planner: RealFftPlanner::new(),
+            planner: T::planner(),
         }
-    }
-}
-
-impl<T: FftNum> PlansOf<T> {
-    /// Lets go of the plans that the planners hold for themselves.
-    fn forget(&mut self) {
-        self.planner = FftPlanner::new();
-        self.real_planner = RealFftPlanner::new();
     }
 }
 
@@ -83,7 +74,7 @@ impl<T: FftNum> std::fmt::Debug for PlansOf<T> {
 }
 
 /// A precision that has plans.
-pub(crate) trait Precision: FftNum + bytemuck::Pod + Default + OnLanes {
+pub(crate) trait Precision: Planned + FftNum + bytemuck::Pod + Default + OnLanes {
     /// Its plans.
     fn of(plans: &Plans) -> &Mutex<PlansOf<Self>>;
     /// The nearest number.
@@ -141,7 +132,8 @@ impl Plans {
         self.created.fetch_add(1, Relaxed);
         let plan = make(&mut plans);
         if kept(&mut plans).insert(key, Arc::clone(&plan), tables::<T>(n)) {
-            plans.forget();
+            // It holds plans for itself.
+            plans.planner = T::planner();
         }
         plan
     }
@@ -153,12 +145,12 @@ impl Plans {
             Direction::Inverse => FftDirection::Inverse,
         };
         let key = (n, direction);
-        self.with(|plans| &mut plans.complex, (key, n), |plans| plans.planner.plan_fft(n, sign))
+        self.with(|plans| &mut plans.complex, (key, n), |plans| plans.planner.complex(n, sign))
     }
 
     /// The plan of a transform of real input.
     pub(crate) fn forward<T: Precision>(&self, n: usize) -> Arc<dyn RealToComplex<T>> {
-        self.with(|plans| &mut plans.forward, (n, n), |plans| plans.real_planner.plan_fft_forward(n))
+        self.with(|plans| &mut plans.forward, (n, n), |plans| plans.planner.forward(n))
     }
 
     /// The plan of a transform of real input of even length that leaves it as it is.
@@ -166,7 +158,7 @@ impl Plans {
         self.with(
             |plans| &mut plans.half,
             (n, n),
-            |plans| Arc::new(HalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Forward))),
+            |plans| Arc::new(HalfLength::new(plans.planner.complex(n / 2, FftDirection::Forward))),
         )
     }
 
@@ -177,8 +169,8 @@ impl Plans {
             |plans| &mut plans.circular,
             (n, n),
             |plans| {
-                let forward = plans.planner.plan_fft(n / 2, FftDirection::Forward);
-                let inverse = plans.planner.plan_fft(n / 2, FftDirection::Inverse);
+                let forward = plans.planner.complex(n / 2, FftDirection::Forward);
+                let inverse = plans.planner.complex(n / 2, FftDirection::Inverse);
                 Arc::new(Circular::new(forward, inverse, half))
             },
         )
@@ -189,13 +181,13 @@ impl Plans {
         self.with(
             |plans| &mut plans.inverse_half,
             (n, n),
-            |plans| Arc::new(InverseHalfLength::new(plans.planner.plan_fft(n / 2, FftDirection::Inverse))),
+            |plans| Arc::new(InverseHalfLength::new(plans.planner.complex(n / 2, FftDirection::Inverse))),
         )
     }
 
     /// The plan of a transform to real output.
     pub(crate) fn inverse<T: Precision>(&self, n: usize) -> Arc<dyn ComplexToReal<T>> {
-        self.with(|plans| &mut plans.inverse, (n, n), |plans| plans.real_planner.plan_fft_inverse(n))
+        self.with(|plans| &mut plans.inverse, (n, n), |plans| plans.planner.inverse(n))
     }
 
     /// The plan of complex transforms on lanes; `n` [is planned](super::lanes::is_planned).

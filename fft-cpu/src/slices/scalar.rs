@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use fft_core::{Complex, Device, FftSpec, Result, Tensor};
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftDirection, FftNum, FftPlanner};
+use fft_plans::{Planned, Planner};
+use realfft::{ComplexToReal, RealToComplex};
+use rustfft::{Fft, FftDirection, FftNum};
 
 use super::{Plan, RealPlan};
 use crate::{CpuBackend, fourier};
@@ -27,29 +28,23 @@ type RealPair<T> = (Arc<dyn RealToComplex<T>>, Arc<dyn ComplexToReal<T>>);
 pub struct Planners<T: FftNum> {
     complex: HashMap<usize, [Arc<dyn Fft<T>>; 2]>,
     real: HashMap<usize, RealPair<T>>,
-    planner: FftPlanner<T>,
-    real_planner: RealFftPlanner<T>,
+    planner: Box<dyn Planner<T>>,
 }
 
-impl<T: FftNum> Default for Planners<T> {
+impl<T: Planned> Default for Planners<T> {
     fn default() -> Self {
-        Self {
-            complex: HashMap::new(),
-            real: HashMap::new(),
-            planner: FftPlanner::new(),
-            real_planner: RealFftPlanner::new(),
-        }
+        Self { complex: HashMap::new(), real: HashMap::new(), planner: T::planner() }
     }
 }
 
-impl<T: FftNum> Planners<T> {
+impl<T: Planned> Planners<T> {
     /// Forward and inverse of `n` points.
     pub(super) fn complex(&mut self, n: usize) -> [Arc<dyn Fft<T>>; 2] {
         self.make_room();
         let planner = &mut self.planner;
         let plans = self.complex.entry(n);
         let both = plans.or_insert_with(|| {
-            [FftDirection::Forward, FftDirection::Inverse].map(|direction| planner.plan_fft(n, direction))
+            [FftDirection::Forward, FftDirection::Inverse].map(|direction| planner.complex(n, direction))
         });
         both.clone()
     }
@@ -57,9 +52,9 @@ impl<T: FftNum> Planners<T> {
     /// Forward and inverse of `n` real points.
     pub(super) fn real(&mut self, n: usize) -> RealPair<T> {
         self.make_room();
-        let planner = &mut self.real_planner;
+        let planner = &mut self.planner;
         let plans = self.real.entry(n);
-        plans.or_insert_with(|| (planner.plan_fft_forward(n), planner.plan_fft_inverse(n))).clone()
+        plans.or_insert_with(|| (planner.forward(n), planner.inverse(n))).clone()
     }
 
     fn make_room(&mut self) {
