@@ -5,7 +5,7 @@ use fft_core::{Result, Tensor};
 
 use super::flat::{Flat, Sink};
 use super::pack::{Input, block, pack_weights};
-use super::rows::{Rows, steps};
+use super::rows::{Rows, steps, vectors_of};
 use super::sizes::{Cut, Sizes, Unit};
 use crate::fourier::Context;
 use crate::memory::{SharedMut, elements, elements_mut};
@@ -68,8 +68,22 @@ pub(super) fn conv_direct<T: Summand>(
 }
 
 /// The most output channels of a tile.
-fn widest(level: Machine) -> usize {
-    if level == Machine::Avx512 { 8 } else { 4 }
+pub(super) const fn widest(level: Machine) -> usize {
+    match level {
+        Machine::Avx512 => 8,
+        Machine::Avx2 => 4,
+        Machine::Baseline => 2,
+    }
+}
+
+/// The most vectors of sums that a kernel keeps in registers.
+pub(super) const fn sums(level: Machine) -> usize {
+    match level {
+        Machine::Avx512 => 24,
+        Machine::Avx2 => 12,
+        // Vectors of two registers.
+        Machine::Baseline => 6,
+    }
 }
 
 /// The weights of each group in blocks of output channels, `[terms][channels]` each.
@@ -242,14 +256,8 @@ impl<T: Summand> Direct<'_, T> {
 
     /// How many vectors a tile of `R` channels has when `left` are to be done.
     fn width<const R: usize>(&self, left: usize) -> usize {
-        let most = match (self.level, R) {
-            (Machine::Avx512, 8) | (Machine::Avx2, 4) => 3,
-            (Machine::Avx512, 4) | (Machine::Avx2, 2) | (Machine::Baseline, 1) => 4,
-            (Machine::Avx512 | Machine::Avx2, _) => 8,
-            (Machine::Baseline, 2) => 2,
-            (Machine::Baseline, _) => 1,
-        };
-        match left.min(most) {
+        match left.min(sums(self.level) / R) {
+            8.. => 8,
             5..8 => 4,
             width => width,
         }
@@ -265,7 +273,8 @@ impl<T: Summand> Direct<'_, T> {
         for residue in 0..dilation.min(unit.rows[1]) {
             let count = (unit.rows[1] - residue).div_ceil(dilation);
             let most = count.min(s.kernel[1]);
-            let blocks = [6, 4, 3, 2, 1].into_iter().filter(|&block| block <= most);
+            let fits = |block: usize| block <= most && vectors_of(self.level, block) > 0;
+            let blocks = [6, 4, 3, 2, 1].into_iter().filter(|&block| fits(block));
             let block = blocks.min_by_key(|&block| steps(block, vectors, count, s.kernel[1])).unwrap_or(1);
             let from = self.first(unit, 0) + residue * s.output[2];
             debug_assert!(from + (count - 1) * dilation * s.output[2] + unit.columns[1] <= out.len());
@@ -280,15 +289,12 @@ impl<T: Summand> Direct<'_, T> {
             };
             // SAFETY: these rows are the unit's, and no fewer than those of a block.
             unsafe {
-                match (block, self.level) {
-                    (6, Machine::Avx512) => lines.run::<6, 4>(),
-                    (6, _) => lines.run::<6, 2>(),
-                    (4, Machine::Avx512) => lines.run::<4, 4>(),
-                    (4, _) => lines.run::<4, 2>(),
-                    (3, Machine::Avx512) => lines.run::<3, 4>(),
-                    (3, _) => lines.run::<3, 2>(),
-                    (2, _) => lines.run::<2, 4>(),
-                    (_, _) => lines.run::<1, 4>(),
+                match block {
+                    6 => lines.run::<6>(),
+                    4 => lines.run::<4>(),
+                    3 => lines.run::<3>(),
+                    2 => lines.run::<2>(),
+                    _ => lines.run::<1>(),
                 }
             }
         }
@@ -310,10 +316,6 @@ impl<T: Summand, const R: usize> Tile<'_, T, R> {
     /// # Safety
     /// As [`Flat`] says.
     unsafe fn run<const C: usize>(self) {
-        // More would not fit the registers of any machine: `Direct::width` asks for no such tile.
-        if R * C > 24 {
-            return;
-        }
         let work = self.unit;
         dispatch_at(
             work.level,
@@ -346,12 +348,12 @@ struct Block<'a, T> {
 impl<T: Summand> Block<'_, T> {
     /// # Safety
     /// As [`Rows`] says.
-    unsafe fn run<const R: usize, const C: usize>(self) {
+    unsafe fn run<const R: usize>(self) {
         let (s, cut) = (&self.unit.sizes, &self.unit.cut);
         let dilation = s.dilation[1];
         dispatch_at(
             self.unit.level,
-            Rows::<T, R, C> {
+            Rows::<T, R> {
                 x: self.x.as_ptr(),
                 row: dilation * cut.pitch,
                 depth: cut.phases[1].count * cut.area,

@@ -1,5 +1,6 @@
 //! The inner loop over all input channels and taps: a block of output channels by a few vectors of outputs stays in registers.
 
+use super::direct::{sums, widest};
 use crate::simd::{Kernel, Level, Numbers, Summand};
 
 /// Where outputs go: those of a packed piece lie in rows of `pitch` places, of which the first `columns` are outputs.
@@ -41,6 +42,10 @@ impl<T: Summand, const R: usize, const C: usize> Kernel for Flat<'_, T, R, C> {
     /// rows and columns of `sink` are writable by no one else.
     #[inline(always)]
     fn run<L: Level>(self) {
+        // More would not fit the registers: `Direct::width` asks for no such tile.
+        if const { R * C > sums(L::MACHINE) || R > widest(L::MACHINE) } {
+            return;
+        }
         let lanes = <T::V<L>>::LANES;
         for tile in 0..self.tiles {
             let at = self.at + tile * C * lanes;

@@ -1,10 +1,10 @@
 //! The inner loop for one channel: a block of output rows by a few vectors stays in registers, and a row of input is read once for all the
 //! output rows that it belongs to.
 
-use crate::simd::{Kernel, Level, Numbers, Summand};
+use crate::simd::{Kernel, Level, Machine, Numbers, Summand};
 
-/// `rows` rows of outputs, in blocks of `R`, by up to `C` vectors. The kernel has no fewer rows than a block.
-pub(super) struct Rows<'a, T, const R: usize, const C: usize> {
+/// `rows` rows of outputs, in blocks of `R`, by as many vectors as fit the registers. The kernel has no fewer rows than a block.
+pub(super) struct Rows<'a, T, const R: usize> {
     /// The first input of the first row, and the distance to the next row of inputs, and of taps.
     pub(super) x: *const T,
     pub(super) row: usize,
@@ -34,7 +34,21 @@ pub(super) fn steps(block: usize, vectors: usize, count: usize, taps: usize) -> 
     count.div_ceil(block) * ((taps + 1 - block) * line(block) + 2 * ends)
 }
 
-impl<T: Summand, const R: usize, const C: usize> Kernel for Rows<'_, T, R, C> {
+/// The most vectors of each row in a block of `block` rows: as many as leave registers for those of an input and for a weight. 0 where a machine
+/// has too few for such a block.
+pub(super) const fn vectors_of(level: Machine, block: usize) -> usize {
+    let registers = match level {
+        Machine::Avx512 => 32,
+        Machine::Avx2 => 16,
+        Machine::Baseline if block > 3 => return 0,
+        // Vectors of two registers.
+        Machine::Baseline => 10,
+    };
+    let most = (registers - 1) / (block + 1);
+    if most < 4 { most } else { 4 }
+}
+
+impl<T: Summand, const R: usize> Kernel for Rows<'_, T, R> {
     type Output = ();
 
     /// What makes it sound: `x` is readable at each output of `rows` rows plus each distance, and a vector there where rows have fewer outputs
@@ -43,6 +57,11 @@ impl<T: Summand, const R: usize, const C: usize> Kernel for Rows<'_, T, R, C> {
     fn run<L: Level>(self) {
         let lanes = <T::V<L>>::LANES;
         let vectors = self.columns.div_ceil(lanes);
+        let most = const { vectors_of(L::MACHINE, R) };
+        // A block that is never asked for.
+        if const { vectors_of(L::MACHINE, R) == 0 } {
+            return;
+        }
         for i in (0..self.rows).step_by(R) {
             // The last block repeats rows of the one before rather than being smaller.
             let row = i.min(self.rows - R);
@@ -51,14 +70,14 @@ impl<T: Summand, const R: usize, const C: usize> Kernel for Rows<'_, T, R, C> {
             let mut done = 0;
             while done < vectors {
                 let at = done * lanes;
-                let width = (vectors - done).min(C);
+                let width = (vectors - done).min(most);
                 // SAFETY: as above.
                 unsafe {
                     match width {
                         1 => self.tile::<L, 1>(x, out, at),
                         2 => self.tile::<L, 2>(x, out, at),
-                        3 if C > 2 => self.tile::<L, 3>(x, out, at),
-                        _ => self.tile::<L, C>(x, out, at),
+                        3 => self.tile::<L, 3>(x, out, at),
+                        _ => self.tile::<L, 4>(x, out, at),
                     }
                 }
                 done += width;
@@ -67,10 +86,14 @@ impl<T: Summand, const R: usize, const C: usize> Kernel for Rows<'_, T, R, C> {
     }
 }
 
-impl<T: Summand, const R: usize, const C: usize> Rows<'_, T, R, C> {
+impl<T: Summand, const R: usize> Rows<'_, T, R> {
     /// `W` vectors of `R` rows; the last one ends where the row does, and so may repeat outputs of the one before.
     #[inline(always)]
     unsafe fn tile<L: Level, const W: usize>(&self, x: *const T, out: *mut T, at: usize) {
+        // Never asked for.
+        if const { W > vectors_of(L::MACHINE, R) } {
+            return;
+        }
         let lanes = <T::V<L>>::LANES;
         let places: [usize; W] =
             std::array::from_fn(|c| (at + c * lanes).min(self.columns.saturating_sub(lanes)));

@@ -1,7 +1,7 @@
 //! The inner loops of products with few rows: weights are read once and stay in no register longer than needed.
 
 use crate::elementwise::Storage;
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{Kernel, Level, Numbers, Vector, dispatch};
 
 /// Rows of the small operand that one pass over the weights serves.
 pub(crate) const ROWS: usize = 8;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use fft_core::{Result, Tensor};
 
 use crate::memory::{SharedMut, elements, elements_mut};
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{Kernel, Level, Numbers, Vector, dispatch};
 use crate::threads::Threads;
 
 /// Elements of a task.

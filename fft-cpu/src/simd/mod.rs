@@ -21,6 +21,8 @@ pub(crate) trait Level: Copy + 'static {
     type D: Numbers<Of = f64>;
     /// Whether [`f32::mul_add`] is one instruction. Otherwise it would be a slow library call.
     const FMA: bool;
+    /// Of itself.
+    const MACHINE: Machine;
 }
 
 /// What every machine of the architecture has.
@@ -30,6 +32,7 @@ impl Level for Baseline {
     type V = Portable;
     type D = sums::PortableDoubles;
     const FMA: bool = cfg!(target_arch = "aarch64");
+    const MACHINE: Machine = Machine::Baseline;
 }
 
 /// AVX2, FMA, F16C (x86-64-v3).
@@ -41,6 +44,7 @@ impl Level for Avx2 {
     type V = Vector256;
     type D = sums::Doubles256;
     const FMA: bool = true;
+    const MACHINE: Machine = Machine::Avx2;
 }
 
 /// AVX-512 F, BW, DQ, VL (x86-64-v4).
@@ -52,6 +56,7 @@ impl Level for Avx512 {
     type V = Vector512;
     type D = sums::Doubles512;
     const FMA: bool = true;
+    const MACHINE: Machine = Machine::Avx512;
 }
 
 /// A computation that is compiled for each level. Implementations mark `run`, and all it calls, `#[inline(always)]`.

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::{Level, Machine, Vector};
+use super::{Level, Machine};
 
 /// Numbers that sums of products are made of.
 pub(crate) trait Summand: bytemuck::Pod + Default + Send + Sync {
@@ -36,7 +36,7 @@ pub(crate) trait Numbers: Copy {
 }
 
 impl Summand for f32 {
-    type V<L: Level> = Singles<L::V>;
+    type V<L: Level> = L::V;
 
     fn per_vector(machine: Machine) -> usize {
         if machine == Machine::Avx512 { 16 } else { 8 }
@@ -48,37 +48,6 @@ impl Summand for f64 {
 
     fn per_vector(machine: Machine) -> usize {
         if machine == Machine::Avx512 { 8 } else { 4 }
-    }
-}
-
-/// A vector of `f32`.
-#[derive(Clone, Copy)]
-pub(crate) struct Singles<V>(V);
-
-impl<V: Vector> Numbers for Singles<V> {
-    type Of = f32;
-    const LANES: usize = V::LANES;
-
-    #[inline(always)]
-    fn splat(x: f32) -> Self {
-        Self(V::splat(x))
-    }
-
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Self {
-        // SAFETY: promised by the caller.
-        Self(unsafe { V::load(p) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: promised by the caller.
-        unsafe { self.0.store(p) }
-    }
-
-    #[inline(always)]
-    fn fma(self, b: Self, c: Self) -> Self {
-        Self(self.0.fma(b.0, c.0))
     }
 }
 

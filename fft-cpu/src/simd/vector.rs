@@ -5,24 +5,16 @@ use std::arch::x86_64::*;
 
 use fft_core::{bf16, f16};
 
+use super::Numbers;
 use super::powers::scaled_power;
 #[cfg(target_arch = "x86_64")]
 use super::powers::{eight, sixteen};
 use crate::elementwise::Storage;
 
 /// A register of `f32`. Only values of the level that [`super::dispatch`] chose exist, so its instructions are there.
-pub(crate) trait Vector: Copy {
-    /// Numbers in it.
-    const LANES: usize;
+pub(crate) trait Vector: Numbers<Of = f32> {
     /// Sixteen numbers, ready to be looked up.
     type Table: Copy;
-    /// The same number everywhere.
-    fn splat(x: f32) -> Self;
-    /// Reads [`LANES`](Self::LANES) numbers.
-    ///
-    /// # Safety
-    /// They are readable.
-    unsafe fn load(p: *const f32) -> Self;
     /// Reads and widens.
     ///
     /// # Safety
@@ -33,13 +25,6 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// They are readable.
     unsafe fn load_f16(p: *const f16) -> Self;
-    /// Writes them.
-    ///
-    /// # Safety
-    /// They are writable.
-    unsafe fn store(self, p: *mut f32);
-    /// `self * b + c`.
-    fn fma(self, b: Self, c: Self) -> Self;
     /// The sum of all, in an order that depends on the level alone.
     fn sum(self) -> f32;
     /// A table of `max * signs * 2^(steps * step)`; see [`super::powers`] for what steps may be.
@@ -56,9 +41,9 @@ pub(crate) trait Vector: Copy {
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 8]);
 
-impl Vector for Portable {
+impl Numbers for Portable {
+    type Of = f32;
     const LANES: usize = 8;
-    type Table = [f32; 16];
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -72,6 +57,21 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: promised by the caller.
+        unsafe { p.cast::<[f32; 8]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| super::fma::<super::Baseline>(self.0[i], b.0[i], c.0[i])))
+    }
+}
+
+impl Vector for Portable {
+    type Table = [f32; 16];
+
+    #[inline(always)]
     unsafe fn load_bf16(p: *const bf16) -> Self {
         // SAFETY: as above.
         Self(unsafe { p.cast::<[bf16; 8]>().read() }.map(bf16::wide::<super::Baseline>))
@@ -81,17 +81,6 @@ impl Vector for Portable {
     unsafe fn load_f16(p: *const f16) -> Self {
         // SAFETY: as above.
         Self(unsafe { p.cast::<[f16; 8]>().read() }.map(f16::wide::<super::Baseline>))
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: promised by the caller.
-        unsafe { p.cast::<[f32; 8]>().write(self.0) }
-    }
-
-    #[inline(always)]
-    fn fma(self, b: Self, c: Self) -> Self {
-        Self(std::array::from_fn(|i| super::fma::<super::Baseline>(self.0[i], b.0[i], c.0[i])))
     }
 
     #[inline(always)]
@@ -121,9 +110,9 @@ impl Vector for Portable {
 pub(crate) struct Vector256(__m256);
 
 #[cfg(target_arch = "x86_64")]
-impl Vector for Vector256 {
+impl Numbers for Vector256 {
+    type Of = f32;
     const LANES: usize = 8;
-    type Table = [Self; 2];
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -138,6 +127,23 @@ impl Vector for Vector256 {
     }
 
     #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: writable as promised by the caller.
+        unsafe { _mm256_storeu_ps(p, self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        // SAFETY: as in `splat`.
+        Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for Vector256 {
+    type Table = [Self; 2];
+
+    #[inline(always)]
     unsafe fn load_bf16(p: *const bf16) -> Self {
         // SAFETY: readable as promised by the caller.
         unsafe {
@@ -150,18 +156,6 @@ impl Vector for Vector256 {
     unsafe fn load_f16(p: *const f16) -> Self {
         // SAFETY: readable as promised by the caller.
         Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: writable as promised by the caller.
-        unsafe { _mm256_storeu_ps(p, self.0) }
-    }
-
-    #[inline(always)]
-    fn fma(self, b: Self, c: Self) -> Self {
-        // SAFETY: as in `splat`.
-        Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
     }
 
     #[inline(always)]
@@ -222,9 +216,9 @@ unsafe fn look_up([low, high]: [Vector256; 2], index: __m256i) -> __m256 {
 pub(crate) struct Vector512(__m512);
 
 #[cfg(target_arch = "x86_64")]
-impl Vector for Vector512 {
+impl Numbers for Vector512 {
+    type Of = f32;
     const LANES: usize = 16;
-    type Table = Self;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -239,6 +233,23 @@ impl Vector for Vector512 {
     }
 
     #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: writable as promised by the caller.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        // SAFETY: as in `splat`.
+        Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for Vector512 {
+    type Table = Self;
+
+    #[inline(always)]
     unsafe fn load_bf16(p: *const bf16) -> Self {
         // SAFETY: readable as promised by the caller.
         unsafe {
@@ -251,18 +262,6 @@ impl Vector for Vector512 {
     unsafe fn load_f16(p: *const f16) -> Self {
         // SAFETY: readable as promised by the caller.
         Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: writable as promised by the caller.
-        unsafe { _mm512_storeu_ps(p, self.0) }
-    }
-
-    #[inline(always)]
-    fn fma(self, b: Self, c: Self) -> Self {
-        // SAFETY: as in `splat`.
-        Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use fft_core::{DType, Error, Result, Tensor, compose};
 
 use crate::memory::{SharedMut, elements, elements_mut};
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{Kernel, Level, Numbers, Vector, dispatch};
 use crate::threads::Threads;
 
 const OP: &str = "log8_decode";

@@ -5,7 +5,7 @@ use std::ops::Range;
 use fft_core::Complex32;
 
 use super::log8::{Group, Tables, padded};
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{Kernel, Level, Numbers, Vector, dispatch};
 
 /// Numbers that a kernel may read beyond the last one of a plane.
 pub(super) const SLACK: usize = 16;

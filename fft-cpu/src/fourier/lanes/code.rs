@@ -106,7 +106,11 @@ const FUSED: bool = cfg!(target_arch = "aarch64");
 
 impl OnLanes for f32 {
     fn lanes(machine: Machine) -> usize {
-        if machine == Machine::Avx512 { 16 } else { 8 }
+        match machine {
+            Machine::Avx512 => 16,
+            Machine::Avx2 => 8,
+            Machine::Baseline => 4,
+        }
     }
 
     #[allow(private_bounds, private_interfaces, reason = "called in this module only")]
@@ -116,7 +120,7 @@ impl OnLanes for f32 {
             Machine::Avx512 => avx512::<P, Sixteen>,
             #[cfg(target_arch = "x86_64")]
             Machine::Avx2 => avx2::<P, Eight>,
-            _ => baseline::<P, Portable<f32, 8, FUSED>>,
+            _ => baseline::<P, Portable<f32, 4, FUSED>>,
         }
     }
 
@@ -128,15 +132,15 @@ impl OnLanes for f32 {
             #[cfg(target_arch = "x86_64")]
             Machine::Avx2 => Some(avx2::<P, Eight>),
             #[cfg(target_arch = "aarch64")]
-            Machine::Baseline => Some(baseline::<P, Portable<f32, 8, FUSED>>),
+            Machine::Baseline => Some(baseline::<P, Portable<f32, 4, FUSED>>),
             _ => None,
         }
     }
 }
 
 impl OnLanes for f64 {
-    fn lanes(_: Machine) -> usize {
-        8
+    fn lanes(machine: Machine) -> usize {
+        if machine == Machine::Baseline { 4 } else { 8 }
     }
 
     #[allow(private_bounds, private_interfaces, reason = "called in this module only")]
@@ -144,7 +148,7 @@ impl OnLanes for f64 {
         match machine {
             #[cfg(target_arch = "x86_64")]
             Machine::Avx512 | Machine::Avx2 => avx2::<P, Portable<f64, 8, true>>,
-            _ => baseline::<P, Portable<f64, 8, FUSED>>,
+            _ => baseline::<P, Portable<f64, 4, FUSED>>,
         }
     }
 
