@@ -312,7 +312,8 @@ fn an_optimisers_state_that_does_not_fit_is_refused() {
     let before = values(&trainer);
     let good = Checkpoint::open(&path).unwrap();
     let name = "optimiser/model.norm.weight.";
-    let mut refused = |change: &dyn Fn(&str, Tensor) -> Option<(String, Tensor)>| {
+    type Changed = Option<(String, Tensor)>;
+    let mut refused = |change: &dyn Fn(&str, Tensor) -> Changed| {
         let bad = dir.path().join("bad.safetensors");
         // In a folder, since only that tells metadata.
         let options = WriterOptions { metadata: good.metadata().clone(), ..WriterOptions::default() };

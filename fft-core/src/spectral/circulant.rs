@@ -1,6 +1,6 @@
 //! Circulant and block-circulant matrices.
 
-use crate::spectral::dense::{check_matrix, host_rows};
+use crate::spectral::dense::{check_matrix, expect_rows, host_rows};
 use crate::spectral::parts::saved_part;
 use crate::{DType, Device, Error, Norm, Result, Tensor};
 
@@ -163,7 +163,7 @@ impl BlockCirculantMatrix {
     /// # Errors
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        self.check_input("BlockCirculantMatrix::apply", x, self.shape[1])?;
+        expect_rows("BlockCirculantMatrix::apply", x, &self.columns, self.shape[1])?;
         x.device().block_circulant_product(self, x, false)
     }
 
@@ -172,7 +172,7 @@ impl BlockCirculantMatrix {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
-        self.check_input("BlockCirculantMatrix::apply_transposed", x, self.shape[0])?;
+        expect_rows("BlockCirculantMatrix::apply_transposed", x, &self.columns, self.shape[0])?;
         x.device().block_circulant_product(self, x, true)
     }
 
@@ -183,21 +183,12 @@ impl BlockCirculantMatrix {
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn first_columns_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         const OP: &str = "BlockCirculantMatrix::first_columns_gradient";
-        self.check_input(OP, x, self.shape[1])?;
-        self.check_input(OP, dy, self.shape[0])?;
+        expect_rows(OP, x, &self.columns, self.shape[1])?;
+        expect_rows(OP, dy, &self.columns, self.shape[0])?;
         if x.shape()[..x.rank() - 1] != dy.shape()[..dy.rank() - 1] {
             return Err(Error::shapes(OP, x.shape(), dy.shape(), "the leading axes must agree"));
         }
         x.device().block_circulant_gradient(x, dy, self.block())
-    }
-
-    fn check_input(&self, op: &'static str, x: &Tensor, features: usize) -> Result<()> {
-        self.columns.same_device(op, x)?;
-        x.expect_dtype(op, DType::F32)?;
-        if x.shape().last() != Some(&features) {
-            return Err(Error::shapes(op, x.shape(), &[features], "the last axis must have that length"));
-        }
-        Ok(())
     }
 
     /// The tensors to save: `columns`, `F32 [out / b, in / b, b]`. The spectra are computed again on loading.

@@ -1,4 +1,4 @@
-//! Dense matrices on their way into a codec: checked, and read in blocks of rows so that scratch stays small.
+//! Dense matrices: those on their way into a codec, checked and read in blocks of rows so that scratch stays small, and operands of products with coded ones.
 
 use crate::{DType, Error, Result, Tensor};
 
@@ -29,4 +29,14 @@ pub(crate) fn host_rows(op: &'static str, w: &Tensor, start: usize, len: usize) 
 /// How many rows of `cols` numbers make a block of about 4 MiB.
 pub(crate) fn block_rows(cols: usize) -> usize {
     ((1 << 20) / cols.max(1)).max(1)
+}
+
+/// Checks the operand of a product with a matrix whose numbers are in `own`: `F32 [.., features]`, on the same device.
+pub(super) fn expect_rows(op: &'static str, x: &Tensor, own: &Tensor, features: usize) -> Result<()> {
+    own.same_device(op, x)?;
+    x.expect_dtype(op, DType::F32)?;
+    if x.shape().last() != Some(&features) {
+        return Err(Error::shapes(op, x.shape(), &[features], "the last axis must have that length"));
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The whole spectrum of a real matrix in log8.
 
-use crate::spectral::dense::{block_rows, check_matrix, host_rows};
+use crate::spectral::dense::{block_rows, check_matrix, expect_rows, host_rows};
 use crate::spectral::half_spectrum::{HalfSpectrum, dense_from_planes, half_spectrum};
 use crate::spectral::log8;
 use crate::spectral::parts::saved_part;
@@ -162,16 +162,7 @@ impl LogSpectrumMatrix {
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         const OP: &str = "LogSpectrumMatrix::apply";
-        self.codes.same_device(OP, x)?;
-        x.expect_dtype(OP, DType::F32)?;
-        if x.shape().last() != Some(&self.shape[1]) {
-            return Err(Error::shapes(
-                OP,
-                x.shape(),
-                &self.shape[1..],
-                "the last axis must have that length",
-            ));
-        }
+        expect_rows(OP, x, &self.codes, self.shape[1])?;
         x.device().log_spectrum_product(self, x)
     }
 

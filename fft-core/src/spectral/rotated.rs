@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use half::f16;
 
-use crate::spectral::dense::{block_rows, check_matrix, host_rows};
+use crate::spectral::dense::{block_rows, check_matrix, expect_rows, host_rows};
 use crate::spectral::parts::saved_part;
 use crate::spectral::quantise::{self, Bits};
 use crate::spectral::rotation::{Rotation, Signs, rotate, rotate_back};
@@ -219,16 +219,7 @@ impl RotatedMatrix {
     /// Mismatches of shape, dtype or device; memory and device errors.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         const OP: &str = "RotatedMatrix::apply";
-        self.codes.same_device(OP, x)?;
-        x.expect_dtype(OP, DType::F32)?;
-        if x.shape().last() != Some(&self.shape[1]) {
-            return Err(Error::shapes(
-                OP,
-                x.shape(),
-                &self.shape[1..],
-                "the last axis must have that length",
-            ));
-        }
+        expect_rows(OP, x, &self.codes, self.shape[1])?;
         x.device().rotated_product(self, x)
     }
 
