@@ -6,7 +6,7 @@ use fft_core::spectral::{Amount, HalfSpectrum, Selection, SparseOptions, SparseS
 use fft_core::{Complex32, Complex64, DType, Error, Result, Tensor};
 
 use super::expect::expect_dtype;
-use super::{Init, Layer, Scope, expect_last};
+use super::{Init, Layer, Scope, expect_last, from_values};
 use crate::autograd::ops::spectral::SparsePositions;
 use crate::autograd::{Var, lock};
 
@@ -202,15 +202,13 @@ impl SpectralLinear {
             values.iter().map(|c| Complex64::new(f64::from(c.re), f64::from(c.im)) / gain).collect();
         let phases = (options.learn == Learn::Magnitude).then(|| values.iter().map(|c| c.arg()).collect());
         let coefficients = |scope: &Scope| {
+            let (device, shape) = (scope.device(), [values.len()]);
             let value = match options.learn {
                 Learn::Magnitude => {
                     let magnitudes: Vec<f64> = values.iter().map(|c| c.norm()).collect();
-                    real(scope, &magnitudes)?
+                    from_values(device, &magnitudes, &shape, scope.dtype())?
                 }
-                Learn::MagnitudeAndPhase => {
-                    let parts: Vec<f64> = values.iter().flat_map(|c| [c.re, c.im]).collect();
-                    complex(scope, &parts)?
-                }
+                Learn::MagnitudeAndPhase => from_values(device, &values, &shape, scope.dtype().to_complex())?,
             };
             scope.parameter_from("coefficients", value)
         };
@@ -240,7 +238,9 @@ impl SpectralLinear {
         let positions = Tensor::from_slice(scope.device(), &positions, &[flat.len(), 2])?;
         let learn = if phases.is_some() { Learn::Magnitude } else { Learn::MagnitudeAndPhase };
         let coefficients = coefficients(scope)?;
-        let phases = phases.map(|p| scope.buffer("phases", real(scope, &p)?)).transpose()?;
+        let phases =
+            phases.map(|p| from_values(scope.device(), &p, &[p.len()], scope.dtype())).transpose()?;
+        let phases = phases.map(|p| scope.buffer("phases", p)).transpose()?;
         Ok(Self {
             path: scope.path().to_owned(),
             shape,
@@ -360,22 +360,4 @@ fn half_plane(scope: &Scope, inputs: usize, outputs: usize) -> Result<HalfSpectr
         return Err(Error::invalid(OP, "shape", [outputs, inputs], reason));
     }
     HalfSpectrum::new(OP, &[outputs, inputs])
-}
-
-/// A tensor of the scope's real dtype: a device need not have double precision.
-fn real(scope: &Scope, values: &[f64]) -> Result<Tensor> {
-    match scope.dtype() {
-        DType::F64 => Tensor::from_slice(scope.device(), values, &[values.len()]),
-        _ => {
-            let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-            Tensor::from_slice(scope.device(), &values, &[values.len()])
-        }
-    }
-}
-
-/// The same of complex numbers, of which the parts are given.
-fn complex(scope: &Scope, parts: &[f64]) -> Result<Tensor> {
-    let parts = real(scope, parts)?.reshape(&[parts.len() / 2, 2])?;
-    let part = |at: usize| parts.narrow(1, at, 1)?.squeeze(1);
-    part(0)?.binary(fft_core::BinaryOp::Complex, &part(1)?)
 }
