@@ -44,12 +44,11 @@ fn peak_memory_is_input_output_and_a_quarter() {
                 let (input, output) = (u.bytes(), y.bytes());
                 // A thread holds a padded line, a spectrum of the kernel and as much scratch, each of two lengths or little more; of a few long lines an
                 // eighth part of each. No more threads are at work than there are lines, and the pool rounds up by an eighth.
-                let lengths = if length < 1 << 18 { 7 } else { 1 };
-                let few =
-                    if batch * channels >= 64 { 0 } else { threads.min(channels) * lengths * length * 4 };
                 let least = (input + output) / 4;
+                let lines = if batch * channels >= 64 { 0 } else { threads.min(channels) * length * 4 };
+                let bound = if length < 1 << 18 { least + 7 * lines } else { least.max(lines + output / 8) };
                 assert!(
-                    more <= output + least.max(few + output / 8),
+                    more <= output + bound,
                     "{batch} x {channels} x {length}, {taps} taps, {threads} threads: {more} bytes for {input} in and {output} out"
                 );
             }
