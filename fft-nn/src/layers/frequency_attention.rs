@@ -1,5 +1,6 @@
 //! Attention by lag, computed by transforms along the sequence.
 
+use fft_core::convolution::PaddingMode;
 use fft_core::{Error, Norm, Result};
 
 use super::expect::{expect, expect_sizes};
@@ -28,7 +29,8 @@ use crate::autograd::Var;
 /// ```
 ///
 /// which is `q[t]` times the causal convolution of the products `k[s] v[s]^T` with `w` (as in H3; Fu et al. 2023): nothing after `t` enters, however long the sequence, in
-/// `O(length log(length) dim)` a channel. Lags of `taps` or more have the weight 0. There is no softmax over the past.
+/// `O(length log(length) dim)` a channel. For at most `dim * min(dim, 64)` positions that is more work, and larger tensors, than the products `q[t] . k[s]` of all
+/// pairs, which are then formed and weighed instead: the same within rounding. Lags of `taps` or more have the weight 0. There is no softmax over the past.
 #[derive(Debug, Clone)]
 pub struct FrequencyAttention {
     path: String,
@@ -94,6 +96,21 @@ impl FrequencyAttention {
         spectrum(&weights)?.mul(&spectrum(v)?)?.irfftn(&[1], Some(&[shape[1]]), Norm::Backward)
     }
 
+    /// All pairs of positions: `q`, `k` and `v` are `[batch, length, heads, dim]`, `lags` `[heads, taps]`.
+    fn by_pairs(q: &Var, k: &Var, v: &Var, lags: &Var) -> Result<Var> {
+        let (length, heads, dim) = (q.shape()[1], q.shape()[2], q.shape()[3]);
+        let taps = lags.shape()[1];
+        // After the lags a 0, for pairs whose key is later or too far back.
+        let lag = |t: usize, s: usize| if s <= t { (t - s).min(taps) } else { taps };
+        let at: Vec<u32> = (0..length * length).map(|i| lag(i / length, i % length) as u32).collect();
+        let weights = lags.scale(1.0 / (dim as f64).sqrt())?.pad(&[[0, 1]], PaddingMode::Zeros)?;
+        let weights = weights.gather(1, &at)?.reshape(&[heads, length, length])?;
+        let front = |x: &Var| x.permute(&[0, 2, 1, 3]);
+        let scores = front(q)?.matmul(&k.permute(&[0, 2, 3, 1])?)?.mul(&weights)?;
+        scores.matmul(&front(v)?)?.permute(&[0, 2, 1, 3])
+    }
+
+    /// The same by convolutions along the sequence.
     fn by_lags(q: &Var, k: &Var, v: &Var, lags: &Var) -> Result<Var> {
         let shape = q.shape();
         let (batch, length, heads, dim) = (shape[0], shape[1], shape[2], shape[3]);
@@ -122,6 +139,7 @@ impl Layer for FrequencyAttention {
         let (q, k, v) = (q?, k?, v?);
         let y = match &self.lags {
             None => Self::by_correlation(&q, &k, &v)?,
+            Some(lags) if shape[1] <= apart[3] * apart[3].min(64) => Self::by_pairs(&q, &k, &v, lags)?,
             Some(lags) => Self::by_lags(&q, &k, &v, lags)?,
         };
         self.output.forward(&y.reshape(&shape)?)

@@ -67,7 +67,8 @@ fn causal_attention_is_the_sum_over_the_past() {
     let scope = scope();
     let layer = FrequencyAttention::causal(&scope, WIDTH, HEADS, 4).unwrap();
     let lags = parameter(&scope, "lags");
-    for (length, energy) in [(1, 0.0), (4, 1.0), (7, 1.0)] {
+    // Up to the square of the head's width by pairs of positions, beyond by convolutions.
+    for (length, energy) in [(1, 0.0), (4, 1.0), (7, 1.0), (9, 1.0), (10, 1.0), (12, 1.0)] {
         let x = real(&[2, length, WIDTH], 1);
         let mut expected = Vec::new();
         for x in numbers(&x).chunks(length * WIDTH) {

@@ -17,7 +17,7 @@ pub enum MixerKind {
     Attention,
     /// A gated long convolution with explicit kernels.
     Longconv,
-    /// A causal Fourier transform over the sequence, without parameters.
+    /// A causal Fourier transform over the sequence, and a linear layer.
     Fnet,
     /// Causal frequency attention.
     Frequency,

@@ -45,12 +45,35 @@ impl Mixer {
                 },
             )?)),
             MixerKind::Longconv => Self::Other(Box::new(GatedConvolution::new(&at, c)?)),
-            MixerKind::Fnet => Self::Other(Box::new(CausalFNetMixing::new(&at, c.max_positions)?)),
+            MixerKind::Fnet => Self::Other(Box::new(ProjectedMixing::new(&at, c)?)),
             MixerKind::Frequency => {
                 let layer = FrequencyAttention::causal(&at, c.hidden_size, c.heads, c.max_positions)?;
                 Self::Other(Box::new(layer))
             }
         })
+    }
+}
+
+/// `o_proj(mix(x))` with a causal FNet mixing. Alone its outputs, whose variance nothing can change, would drown the token that stands at a position.
+#[derive(Debug)]
+struct ProjectedMixing {
+    mixing: CausalFNetMixing,
+    output: LinearLayer,
+}
+
+impl ProjectedMixing {
+    fn new(scope: &Scope, c: &LanguageConfig) -> Result<Self> {
+        let features = c.hidden_size;
+        Ok(Self {
+            mixing: CausalFNetMixing::new(scope, c.max_positions)?,
+            output: c.linear.build(&scope.at("o_proj"), features, features, None, c.std)?,
+        })
+    }
+}
+
+impl Layer for ProjectedMixing {
+    fn forward(&self, x: &Var) -> Result<Var> {
+        self.output.forward(&self.mixing.forward(x)?)
     }
 }
 
