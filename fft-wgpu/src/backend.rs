@@ -11,7 +11,7 @@ use fft_core::{
 use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
-use crate::{WgpuOptions, elementwise, indexing, matmul, reduction, transfer};
+use crate::{WgpuOptions, elementwise, fourier, indexing, matmul, reduction, transfer};
 
 /// A GPU, or a software adapter, through wgpu.
 ///
@@ -176,7 +176,7 @@ impl SpectralBackend for WgpuBackend {
         matmul::matmul(&self.context, a, b, dst)
     }
 
-    fn fft(&self, _spec: FftSpec, _src: View<'_>, _dst: ViewMut<'_>) -> Result<()> {
-        Err(self.context.unsupported("fft", "it is not built yet"))
+    fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+        fourier::fft(&self.context, spec, src, dst)
     }
 }

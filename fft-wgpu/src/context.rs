@@ -7,6 +7,7 @@ use std::time::Duration;
 use fft_core::{DeviceInfo, DeviceKind, Error, MemoryTracker, Result};
 use wgpu::{DeviceDescriptor, ExperimentalFeatures, Features, MemoryHints, Trace};
 
+use crate::fourier::Plans;
 use crate::memory::Pool;
 use crate::pipelines::Pipelines;
 use crate::status::Status;
@@ -22,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) buffer: u64,
     /// Workgroups along one dimension of a dispatch.
     pub(crate) groups: u32,
+    /// Complex numbers that a workgroup holds.
+    pub(crate) line: usize,
 }
 
 /// How often the device was asked for something.
@@ -46,6 +49,7 @@ pub(crate) struct Context {
     pub(crate) stream: Mutex<Stream>,
     pub(crate) staging: Mutex<Vec<wgpu::Buffer>>,
     pub(crate) counters: Counters,
+    pub(crate) plans: Plans,
     pub(crate) timeout: Duration,
     status: Arc<Status>,
 }
@@ -93,12 +97,18 @@ impl Context {
         info.max_buffer = buffer as usize;
         let stream = Stream::new(&device);
         Ok(Arc::new(Self {
-            limits: Limits { binding, buffer, groups: limits.max_compute_workgroups_per_dimension },
+            limits: Limits {
+                binding,
+                buffer,
+                groups: limits.max_compute_workgroups_per_dimension,
+                line: (limits.max_compute_workgroup_storage_size as usize / 8).min(4096),
+            },
             pool: Pool::new(buffer),
             pipelines: Pipelines::new(options.validation),
             stream: Mutex::new(stream),
             staging: Mutex::default(),
             counters: Counters::default(),
+            plans: Plans::default(),
             memory: MemoryTracker::new(options.memory_limit),
             timeout: options.timeout,
             device,
@@ -127,6 +137,7 @@ impl Context {
     /// Frees what is kept for reuse.
     pub(crate) fn trim(&self) {
         self.pool.trim();
+        self.plans.forget();
         // Bind groups hold the buffers they name.
         self.pipelines.forget_groups();
     }

@@ -14,6 +14,7 @@ mod adapter;
 mod backend;
 mod context;
 mod elementwise;
+mod fourier;
 mod indexing;
 mod matmul;
 mod memory;
@@ -38,5 +39,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(reduction::every_shader());
     all.extend(indexing::every_shader());
     all.extend(matmul::every_shader());
+    all.extend(fourier::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

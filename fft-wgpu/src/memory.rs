@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fft_core::{Error, MemoryTracker, RawBuffer, Reservation, Result};
+use fft_core::{Error, RawBuffer, Reservation, Result};
 use wgpu::{BufferDescriptor, BufferUsages, ErrorFilter};
 
 use crate::context::Context;
@@ -90,7 +90,9 @@ impl Pool {
             }
             let usage = context.memory.usage();
             if (usage.in_use as u64).saturating_add(idle.bytes) > usage.limit as u64 {
-                idle.clear();
+                let freed = idle.clear();
+                drop(idle);
+                context.pipelines.forget_blocks(&freed);
             }
         }
         let block = match self.create(context, size) {
@@ -122,16 +124,30 @@ impl Pool {
         Some(Block { buffer, id: IDS.fetch_add(1, Relaxed), used: AtomicU64::new(0) })
     }
 
+    /// A buffer for tables of plans, which belong to the device and not to tensors: neither counted nor kept for reuse.
+    pub(crate) fn keep(&self, context: &Context, bytes: usize) -> Result<Block> {
+        let too_big = || Error::BufferTooBig { requested: bytes, max: context.limits.binding as usize };
+        let size = (bytes.max(1) as u64).checked_next_multiple_of(GRAIN).ok_or_else(too_big)?;
+        if size > context.limits.binding {
+            return Err(too_big());
+        }
+        let device = || context.info.id.clone();
+        self.create(context, size).ok_or_else(|| Error::OutOfMemory { device: device(), requested: bytes })
+    }
+
     /// Keeps a buffer for later, or frees it when enough are kept.
-    fn give(&self, tracker: &MemoryTracker, block: Block) {
-        let (size, usage) = (block.size(), tracker.usage());
+    fn give(&self, context: &Context, block: Block) {
+        let (size, usage) = (block.size(), context.memory.usage());
         let others = usage.in_use.saturating_sub(size as usize);
         let room = MAX_IDLE.min(usage.limit.saturating_sub(others) as u64);
         let mut idle = self.idle();
         if idle.bytes + size <= room {
             idle.bytes += size;
             idle.lists.entry(size).or_default().push(block);
+            return;
         }
+        drop(idle);
+        context.pipelines.forget_blocks(&[block.id]);
     }
 
     /// Frees every idle buffer.
@@ -141,9 +157,10 @@ impl Pool {
 }
 
 impl Idle {
-    fn clear(&mut self) {
-        self.lists.clear();
+    /// Frees all, and returns which they were: bind groups still hold them.
+    fn clear(&mut self) -> Vec<u64> {
         self.bytes = 0;
+        std::mem::take(&mut self.lists).into_values().flatten().map(|block| block.id).collect()
     }
 }
 
@@ -171,7 +188,7 @@ impl GpuBuffer {
 impl Drop for GpuBuffer {
     fn drop(&mut self) {
         if let Some(block) = self.block.take() {
-            self.context.pool.give(&self.context.memory, block);
+            self.context.pool.give(&self.context, block);
         }
     }
 }
@@ -220,7 +237,7 @@ impl std::ops::Deref for Scratch<'_> {
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
         if let Some(block) = self.block.take() {
-            self.context.pool.give(&self.context.memory, block);
+            self.context.pool.give(self.context, block);
         }
     }
 }

@@ -85,6 +85,13 @@ impl Pipelines {
         lock(&self.groups).clear();
     }
 
+    /// Drops the bind groups that name one of these buffers, which would keep them alive.
+    pub(crate) fn forget_blocks(&self, ids: &[u64]) {
+        if !ids.is_empty() {
+            lock(&self.groups).retain(|key, _| !key.iter().any(|part| ids.contains(&part.0)));
+        }
+    }
+
     /// Parameters at binding 0, then one storage buffer for each of `writes`.
     fn layout(&self, device: &wgpu::Device, writes: &[bool]) -> BindGroupLayout {
         let mut layouts = lock(&self.layouts);

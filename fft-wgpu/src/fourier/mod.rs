@@ -1,0 +1,372 @@
+//! Transforms of any length along any axis.
+
+mod butterfly;
+mod kernel;
+mod plan;
+mod staged;
+
+use std::sync::Arc;
+
+use fft_core::{DType, Direction, Error, FftKind, FftSpec, Result, View, ViewMut};
+
+use crate::context::Context;
+use crate::elementwise::fill;
+use crate::memory::Scratch;
+use crate::params::Params;
+use crate::pipelines::Binding;
+use crate::walk::{Operand, Walk, block_of};
+use kernel::{Factor, Key, Load, Save};
+use plan::{Plan, PlanKey, Step};
+
+pub(crate) use plan::Plans;
+
+const OP: &str = "fft";
+/// The most axes of a batch that are walked at once; others one by one.
+const MAX_BATCH_RANK: usize = 4;
+/// The most bytes of scratch that lines of a batch take together; longer lines go one by one.
+const MAX_SCRATCH: usize = 256 << 20;
+/// Points that a workgroup holds when its lines are contiguous: half of what fits, for two workgroups at a time.
+const ROWS: usize = 1024;
+/// The same when neighbours are read across lines, of which more then lie side by side.
+const ACROSS: usize = 2048;
+/// The most lines side by side.
+const MAX_LINES: usize = 64;
+
+/// A batch of transforms.
+struct Transform<'a> {
+    context: &'a Context,
+    spec: FftSpec,
+    plan: Arc<Plan>,
+    load: Load,
+    save: Save,
+    /// Along the axis: the source's stride and how many of its elements count, the result's stride.
+    stride_in: i64,
+    length_in: usize,
+    stride_out: i64,
+}
+
+/// See `SpectralBackend::fft`.
+pub(crate) fn fft(context: &Context, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+    let types = match spec.kind {
+        FftKind::C2C => (DType::C64, DType::C64),
+        FftKind::R2C => (DType::F32, DType::C64),
+        FftKind::C2R => (DType::C64, DType::F32),
+    };
+    if (src.dtype, dst.dtype) != types {
+        return Err(context.unsupported(OP, format!("{:?} from {} to {}", spec.kind, src.dtype, dst.dtype)));
+    }
+    if dst.layout.is_empty() {
+        return Ok(());
+    }
+    if src.layout.is_empty() {
+        return fill(context, 0.0, 0.0, dst);
+    }
+    let n = spec.n;
+    if n > 1 << 30 {
+        return Err(Error::BufferTooBig {
+            requested: n.saturating_mul(8),
+            max: context.limits.binding as usize,
+        });
+    }
+    let even = n.is_multiple_of(2);
+    let (load, save) = match (spec.kind, even) {
+        (FftKind::C2C, _) => (Load::Complex, Save::Complex),
+        (FftKind::R2C, false) => (Load::Real, Save::Half),
+        (FftKind::R2C, true) => (Load::Pairs, Save::Unfolded),
+        (FftKind::C2R, false) => (Load::Mirrored, Save::Real),
+        (FftKind::C2R, true) => (Load::Folded, Save::Pairs),
+    };
+    let pairs = even && spec.kind != FftKind::C2C;
+    let mut from = Operand::new(block_of(context, OP, src.buffer)?, src.dtype.size(), src.layout);
+    let mut to = Operand::new(block_of(context, OP, dst.buffer)?, dst.dtype.size(), dst.layout);
+    let (stride_in, stride_out) = (from.strides.remove(spec.axis), to.strides.remove(spec.axis));
+    let most = if spec.kind == FftKind::C2R { n / 2 + 1 } else { n };
+    let length_in = src.layout.shape()[spec.axis].min(most);
+    let reach = |n: usize, stride: i64| {
+        let end = (n as i64 - 1) * stride;
+        (end.min(0), end.max(0))
+    };
+    from.slack = reach(length_in, stride_in);
+    to.slack = reach(dst.layout.shape()[spec.axis], stride_out);
+    let mut shape = dst.layout.shape().to_vec();
+    shape.remove(spec.axis);
+    let batch = Walk::new(&shape, vec![to, from]);
+    let across = is_across(&batch, 1, stride_in) || is_across(&batch, 0, stride_out);
+    let key = PlanKey { length: if pairs { n / 2 } else { n }, pairs, across };
+    let plan = context.plans.get(context, key)?;
+    let transform = Transform { context, spec, plan, load, save, stride_in, length_in, stride_out };
+    transform.chunks(&batch)
+}
+
+/// Whether neighbouring lines lie closer together than neighbouring points of a line.
+fn is_across(batch: &Walk<'_>, operand: usize, stride: i64) -> bool {
+    batch.operands[operand].strides.last().is_some_and(|lines| lines.abs() < stride.abs())
+}
+
+/// Where a kernel reads or writes.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    /// The tensors of the caller.
+    User,
+    /// Lines of complex numbers, one after another.
+    Lines(&'s crate::memory::Block),
+}
+
+impl Transform<'_> {
+    /// All lines at once, or parts of them where bindings or scratch cannot hold them.
+    fn chunks(&self, batch: &Walk<'_>) -> Result<()> {
+        let bytes = batch.len() * self.plan.stored() * 8;
+        let scratch =
+            self.plan.steps.len() > 1 && bytes > MAX_SCRATCH.min(self.context.limits.binding as usize);
+        let lines = batch.shape.first().copied().unwrap_or(1);
+        let axes = batch.shape.len() > MAX_BATCH_RANK;
+        if (!scratch && !axes) || lines == 1 {
+            return batch.parts(self.context, &mut |part| self.run(part));
+        }
+        let ranges: Vec<_> =
+            if axes { (0..lines).map(|i| i..i + 1).collect() } else { vec![0..lines / 2, lines / 2..lines] };
+        for range in ranges {
+            let mut part = batch.clone();
+            for o in &mut part.operands {
+                o.offset += range.start as i64 * o.strides[0];
+            }
+            part.shape[0] = range.len();
+            if range.len() == 1 {
+                part.shape.remove(0);
+                for o in &mut part.operands {
+                    o.strides.remove(0);
+                }
+            }
+            self.chunks(&part)?;
+        }
+        Ok(())
+    }
+
+    /// Every step of the plan.
+    fn run(&self, batch: &Walk<'_>) -> Result<()> {
+        let steps = &self.plan.steps;
+        let single = steps.len() == 1;
+        let bytes = batch.len() * self.plan.stored() * 8;
+        let unfolds = self.save == Save::Unfolded && !single;
+        let scratch: Vec<Scratch<'_>> =
+            (0..2 - usize::from(single || (steps.len() == 2 && !unfolds)) - usize::from(single))
+                .map(|_| self.context.scratch(bytes))
+                .collect::<Result<_>>()?;
+        let mut from = Place::User;
+        for (i, step) in steps.iter().enumerate() {
+            let to = match scratch.get(i % 2) {
+                Some(lines) if i + 1 < steps.len() || unfolds => Place::Lines(lines),
+                _ => Place::User,
+            };
+            self.step(batch, step, from, to)?;
+            from = to;
+        }
+        match from {
+            Place::Lines(lines) if unfolds => self.unfold(batch, lines),
+            _ => Ok(()),
+        }
+    }
+
+    /// The axes of the batch for a kernel: lengths, and for each operand strides, in the caller's tensors or in lines of scratch.
+    fn axes(&self, batch: &Walk<'_>, from: Place<'_>, to: Place<'_>) -> Vec<(usize, [i64; 4])> {
+        let mut line = self.plan.stored() as i64;
+        let mut axes = Vec::new();
+        for d in (0..batch.shape.len()).rev() {
+            let place = |p: Place<'_>, o: usize| match p {
+                Place::User => batch.operands[o].strides[d],
+                Place::Lines(_) => line,
+            };
+            axes.push((batch.shape[d], [place(to, 0), place(from, 1), 0, 0]));
+            line *= batch.shape[d] as i64;
+        }
+        axes.reverse();
+        axes
+    }
+
+    fn bind<'b>(&self, batch: &Walk<'b>, place: Place<'b>, operand: usize) -> Result<(Binding<'b>, i32)> {
+        match place {
+            Place::Lines(block) => Ok((Binding::whole(block, operand == 0), 0)),
+            Place::User => {
+                let found = batch.operands[operand].window(self.context, &batch.shape, operand == 0);
+                let requested = self.spec.n * 8;
+                let max = self.context.limits.binding as usize;
+                found.ok_or(Error::BufferTooBig { requested, max })
+            }
+        }
+    }
+
+    fn step(&self, batch: &Walk<'_>, step: &Step, from: Place<'_>, to: Place<'_>) -> Result<()> {
+        let levels = &self.plan.levels;
+        let last = step.level + 1 == levels.len();
+        let rest: usize = levels[step.level + 1..].iter().product();
+        let before: usize = levels[..step.level].iter().product();
+        // The first level finds its points by their place within the line.
+        let logical = step.level == 0;
+        let user_in = matches!(from, Place::User);
+        let user_out = matches!(to, Place::User);
+        let mut axes = self.axes(batch, from, to);
+        if last {
+            // The results of the levels before, the first fastest: their places within the line's results.
+            let mut block = step.points;
+            let mut weight = before;
+            for &level in levels[..step.level].iter().rev() {
+                weight /= level;
+                axes.push((level, [0, block as i64, 0, weight as i64]));
+                block *= level;
+            }
+        } else {
+            if before > 1 {
+                let block = (step.points * rest) as i64;
+                axes.push((before, [block, block, 0, 0]));
+            }
+            axes.push((rest, [1, i64::from(!logical), 1, 0]));
+        }
+        let axes: Vec<_> = axes.into_iter().filter(|(n, _)| *n != 1).collect();
+
+        let mut params: Params = bytemuck::Zeroable::zeroed();
+        params.count = axes.iter().map(|(n, _)| n).product::<usize>() as u32;
+        params.rank = axes.len() as u32;
+        for (d, (n, strides)) in axes.iter().enumerate() {
+            params.shape[d] = *n as u32;
+            params.steps[d] = strides.map(|s| s as i32);
+        }
+        let (source, base_in) = self.bind(batch, from, 1)?;
+        let (result, base_out) = self.bind(batch, to, 0)?;
+        params.base = [base_out, base_in, 0, 0];
+
+        let inverse = self.spec.direction == Direction::Inverse;
+        let begins = user_in;
+        let ends = self.plan.steps.last().is_some_and(|s| std::ptr::eq(s, step));
+        params.flags = u32::from(inverse && begins)
+            | u32::from(inverse && ends) << 1
+            | u32::from(!logical) << 2
+            | step.pairs.bits << 8
+            | step.between.bits << 16;
+        let load = if begins { self.load } else { Load::Complex };
+        let save = match (ends, user_out) {
+            (true, true) => self.save,
+            _ => Save::Complex,
+        };
+        params.value[0] = if ends && user_out { self.spec.scale as f32 } else { 1.0 };
+        let stored = self.plan.stored();
+        params.more[..4].copy_from_slice(&match (user_in, logical) {
+            (true, _) => {
+                [self.stride_in as i32 as u32, self.length_in as u32, rest as u32, self.spec.n as u32]
+            }
+            (false, true) => [1, stored as u32, rest as u32, self.spec.n as u32],
+            (false, false) => [rest as u32, u32::MAX, 1, self.spec.n as u32],
+        });
+        let out = match (last, user_out) {
+            (true, true) => [self.stride_out as i32 as u32, before as u32],
+            (true, false) => [1, before as u32],
+            (false, _) => [rest as u32, 1],
+        };
+        params.more[4..6].copy_from_slice(&out);
+        params.more[6..8].copy_from_slice(&[step.chirp, step.spectrum]);
+        params.more[8..].copy_from_slice(&[
+            step.pairs.coarse,
+            step.pairs.fine,
+            step.between.coarse,
+            step.between.fine,
+        ]);
+        params.shape[7] = self.plan.length as u32;
+
+        let load_across = match (user_in, last) {
+            (true, true) => is_across(batch, 1, self.stride_in),
+            (_, last) => !last,
+        };
+        let save_across = match (user_out, step.level) {
+            (true, 0) => is_across(batch, 0, self.stride_out),
+            (_, 0) if last => false,
+            _ => true,
+        };
+        let key = Key {
+            points: step.points,
+            lines: self.lines(step.points, load_across || save_across),
+            load,
+            save,
+            load_across,
+            save_across,
+            read: step.read,
+            write: step.write,
+            chirped: step.chirped,
+        };
+        if key.is_staged() {
+            params.flags |= staged::flags(&key);
+        }
+        let groups = (params.count as usize).div_ceil(key.lines);
+        let bindings = [source, Binding::whole(&step.tables, false), result];
+        self.context.dispatch(&key.label(), &bindings, &params, groups, || key.source())
+    }
+
+    /// Lines of a workgroup.
+    fn lines(&self, points: usize, across: bool) -> usize {
+        let room = if across { ACROSS } else { ROWS };
+        let lines = (room / (points | 1)).clamp(1, MAX_LINES);
+        if lines > 8 { lines / 8 * 8 } else { lines }
+    }
+
+    /// Half spectra of real lines from the spectra of their pairs.
+    fn unfold(&self, batch: &Walk<'_>, lines: &crate::memory::Block) -> Result<()> {
+        let axes = self.axes(batch, Place::Lines(lines), Place::User);
+        let mut params: Params = bytemuck::Zeroable::zeroed();
+        params.count = batch.len() as u32;
+        params.rank = axes.len() as u32;
+        for (d, (n, strides)) in axes.iter().enumerate() {
+            params.shape[d] = *n as u32;
+            params.steps[d] = strides.map(|s| s as i32);
+        }
+        let (result, base) = self.bind(batch, Place::User, 0)?;
+        params.base[0] = base;
+        params.value[0] = self.spec.scale as f32;
+        // The last step has the roots.
+        let Some(step) = self.plan.steps.last() else { return Ok(()) };
+        params.flags = step.pairs.bits << 8;
+        params.more[3] = self.spec.n as u32;
+        params.more[4] = self.stride_out as i32 as u32;
+        params.more[8..10].copy_from_slice(&[step.pairs.coarse, step.pairs.fine]);
+        let bindings = [Binding::whole(lines, false), Binding::whole(&step.tables, false), result];
+        let items = batch.len() * (self.spec.n / 2 + 1);
+        self.context.dispatch("fft:unfold", &bindings, &params, items.div_ceil(256), kernel::unfold_source)
+    }
+}
+
+/// Shaders of this module, one of each kind: lengths are too many for all.
+pub(crate) fn every_shader() -> Vec<(String, String)> {
+    let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
+    for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
+        for (load, save) in [
+            (Load::Complex, Save::Complex),
+            (Load::Real, Save::Half),
+            (Load::Pairs, Save::Unfolded),
+            (Load::Mirrored, Save::Real),
+            (Load::Folded, Save::Pairs),
+        ] {
+            for (across, chirped) in [(false, false), (true, false), (false, true)] {
+                let factor = if chirped { Factor::Chirp } else { Factor::None };
+                let lines = (2048 / (points | 1)).clamp(1, MAX_LINES);
+                let key = Key {
+                    points,
+                    lines,
+                    load,
+                    save,
+                    load_across: across,
+                    save_across: across,
+                    read: factor,
+                    write: factor,
+                    chirped,
+                };
+                out.push((key.label(), key.source()));
+                let between = Key {
+                    save: Save::Complex,
+                    read: if chirped { Factor::Spectrum } else { Factor::None },
+                    write: Factor::Roots,
+                    chirped: false,
+                    ..key
+                };
+                out.push((between.label(), between.source()));
+            }
+        }
+    }
+    out
+}
