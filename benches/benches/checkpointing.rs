@@ -53,12 +53,17 @@ fn blocks(scope: &Scope) -> Result<Vec<Block>> {
     (0..LAYERS).map(block).collect()
 }
 
-/// Forward and backward; gradients add up in the parameters.
+/// Forward and backward; gradients add up in the parameters. The last block is never computed again: the way back begins with it, so that forgetting what
+/// it remembers would save nothing.
 fn pass(blocks: &[Block], x: &Var, recompute: bool) -> Result<()> {
     let mut y = x.clone();
-    for block in blocks {
+    for (i, block) in blocks.iter().enumerate() {
         let own = Arc::clone(block);
-        y = if recompute { checkpoint(move |x| own.forward(&x[0]), &[&y])? } else { own.forward(&y)? };
+        y = if recompute && i + 1 < blocks.len() {
+            checkpoint(move |x| own.forward(&x[0]), &[&y])?
+        } else {
+            own.forward(&y)?
+        };
     }
     y.square()?.mean_all()?.backward()
 }

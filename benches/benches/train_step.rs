@@ -9,7 +9,7 @@ use fft_benches::{Contestant, medians};
 use fft_core::Device;
 use fft_cpu::CpuOptions;
 use fft_nn::layers::{Learn, LinearKind, Positions};
-use fft_nn::models::{LanguageConfig, LanguageModel};
+use fft_nn::models::{LanguageConfig, LanguageModel, MixerKind};
 use fft_nn::optim::{AdamW, AdamWOptions, Optimiser};
 
 #[cfg(feature = "peers")]
@@ -33,8 +33,8 @@ fn device(threads: usize) -> Device {
 }
 
 /// A step of our model as a function.
-fn ours(threads: usize, linear: LinearKind, recompute: bool) -> impl FnMut() -> f32 + Send {
-    let config = LanguageConfig { linear, ..LanguageConfig::tiny_llama(2048) };
+fn ours(threads: usize, linear: LinearKind, mixer: MixerKind, recompute: bool) -> impl FnMut() -> f32 + Send {
+    let config = LanguageConfig { linear, mixer, ..LanguageConfig::tiny_llama(2048) };
     let mut model = LanguageModel::new(config, &device(threads), 0).expect("a model");
     model.set_recompute(recompute);
     let options = AdamWOptions { rate: 1e-4, ..AdamWOptions::default() };
@@ -56,17 +56,29 @@ fn ids() -> Vec<u32> {
 fn run(threads: usize) {
     let (positions, learn) = (Positions::Random, Learn::MagnitudeAndPhase);
     let spectral = |density| LinearKind::Spectral { density, positions, learn };
-    let mut all = vec![
-        Contestant::new("dense", ours(threads, LinearKind::Dense, false)),
-        Contestant::new("dense, blocks computed again", ours(threads, LinearKind::Dense, true)),
-        Contestant::new("sparse spectral, 25 %", ours(threads, spectral(0.25), false)),
-        Contestant::new("sparse spectral, 6.25 %", ours(threads, spectral(0.0625), false)),
-        Contestant::new("block circulant, 4", ours(threads, LinearKind::BlockCirculant { block: 4 }, false)),
-        Contestant::new(
-            "block circulant, 16",
-            ours(threads, LinearKind::BlockCirculant { block: 16 }, false),
-        ),
+    let kinds = [
+        ("dense", LinearKind::Dense),
+        ("sparse spectral, 25 %", spectral(0.25)),
+        ("sparse spectral, 6.25 %", spectral(0.0625)),
+        ("block circulant, 4", LinearKind::BlockCirculant { block: 4 }),
+        ("block circulant, 16", LinearKind::BlockCirculant { block: 16 }),
     ];
+    let mixers = [
+        ("mixer longconv", MixerKind::Longconv),
+        ("mixer frequency", MixerKind::Frequency),
+        ("mixer fnet", MixerKind::Fnet),
+    ];
+    let mut all: Vec<Contestant<'_>> = Vec::new();
+    for (name, linear) in kinds {
+        all.push(Contestant::new(name, ours(threads, linear, MixerKind::Attention, false)));
+    }
+    all.push(Contestant::new(
+        "dense, blocks computed again",
+        ours(threads, LinearKind::Dense, MixerKind::Attention, true),
+    ));
+    for (name, mixer) in mixers {
+        all.push(Contestant::new(name, ours(threads, LinearKind::Dense, mixer, false)));
+    }
     #[cfg(feature = "peers")]
     {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
