@@ -1,6 +1,6 @@
 //! Gradients: every operation against finite differences, cases computed by PyTorch, and the rules of the tape.
 
-use fft_core::{DType, Device, Error, Norm, Result, Tensor, UnaryOp};
+use fft_core::{Complex32, DType, Device, Error, Norm, Result, Tensor, UnaryOp};
 use fft_nn::autograd::{Var, check, checkpoint, no_grad, ops, registry};
 
 fn cpu() -> Device {
@@ -143,6 +143,38 @@ fn ties_share_their_gradient() -> Result<()> {
     many.maximum(&zero)?.sum_all()?.backward()?;
     assert_eq!(many.grad().unwrap().to_vec::<f64>()?, [0.5, 0.0, 0.5, 1.0]);
     assert_eq!(grad(&zero), 2.0);
+    Ok(())
+}
+
+#[test]
+fn slopes_at_the_ends_of_the_range_are_finite() -> Result<()> {
+    let device = cpu();
+    let leaf = |values: &[f64]| Ok(Var::leaf(Tensor::from_slice(&device, values, &[values.len()])?));
+    // Powers of 0, as PyTorch has them: 0^0 is constant in either operand.
+    let x = leaf(&[0.0, 3.0])?;
+    x.powf(0.0)?.sum_all()?.backward()?;
+    assert_eq!(x.grad().unwrap().to_vec::<f64>()?, [0.0, 0.0]);
+    let (a, b) = (leaf(&[0.0, 0.0, 2.0, 2.0])?, leaf(&[0.0, 2.0, -1.0, 0.0])?);
+    a.pow(&b)?.sum_all()?.backward()?;
+    let ln = 2f64.ln();
+    assert_eq!(a.grad().unwrap().to_vec::<f64>()?, [0.0, 0.0, -0.25, 0.0]);
+    assert_eq!(b.grad().unwrap().to_vec::<f64>()?, [0.0, 0.0, 0.5 * ln, ln]);
+    // The square of a small magnitude is 0 in single precision, the reciprocal of a smaller one infinite.
+    let z = |re| Ok(Var::leaf(Tensor::from_slice(&device, &[Complex32::new(re, 0.0)], &[1])?));
+    let number = |x: &Var| x.grad().unwrap().to_scalar::<Complex32>();
+    let small = z(1e-30)?;
+    small.abs()?.sum_all()?.backward()?;
+    assert!((number(&small)? - 1.0).norm() < 1e-6);
+    let small = z(1e-30)?;
+    small.arg()?.scale(1e-30)?.sum_all()?.backward()?;
+    assert!((number(&small)? - Complex32::I).norm() < 1e-6);
+    for function in [Var::abs, Var::arg, |z: &Var| z.phasor()?.real()] {
+        let smallest = z(1e-44)?;
+        let y = function(&smallest)?;
+        y.sum_all()?.backward()?;
+        assert!(y.value().to_scalar::<f32>()?.is_finite());
+        assert_eq!(number(&smallest)?, Complex32::ZERO);
+    }
     Ok(())
 }
 

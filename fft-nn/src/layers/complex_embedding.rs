@@ -68,8 +68,9 @@ impl ComplexEmbedding {
     /// As [`lookup`](Self::lookup); [`Error::ShapeMismatch`] for lists of different lengths.
     pub fn semantic_similarity(&self, a: &[u32], b: &[u32]) -> Result<Var> {
         let (a, b) = self.pair(a, b)?;
-        let energy = |z: &Var| z.abs_squared()?.sum(1);
-        let size = energy(&a)?.mul(&energy(&b)?)?.sqrt()?;
+        // Roots before the product, which would leave the range of single precision first.
+        let norm = |z: &Var| z.abs_squared()?.sum(1)?.sqrt();
+        let size = norm(&a)?.mul(&norm(&b)?)?;
         b.mul_conj(&a)?.sum(1)?.div(&size.to_dtype(a.dtype())?)
     }
 

@@ -2,7 +2,7 @@
 
 use fft_core::{Complex64, DType};
 use fft_nn::autograd::Var;
-use fft_nn::layers::{ComplexEmbedding, DistMult, Init, Rotate};
+use fft_nn::layers::{ComplexEmbedding, DistMult, Init, Rotate, Scope};
 
 use super::{close, close_real, constant, numbers, scope, turn, values};
 
@@ -36,6 +36,17 @@ fn a_common_rotation_shows_as_the_phase_of_the_similarity() {
     let turned: Vec<Complex64> = first.iter().map(|z| z * turn(0.2)).collect();
     layer.weight().set_value(constant(&[first, turned].concat(), &[2, 3]).value()).unwrap();
     close(&layer.semantic_similarity(&[0], &[1]).unwrap(), &[turn(0.2)]);
+}
+
+#[test]
+fn entries_of_any_size_compare() {
+    let scope = Scope::new(&super::cpu(), DType::F32, 1).unwrap();
+    for std in [1e-12, 1e12] {
+        let init = Init::Normal { std };
+        let layer = ComplexEmbedding::with_init(&scope.at(std), 2, 4, init).unwrap();
+        let own = numbers(&layer.semantic_similarity(&[1], &[1]).unwrap())[0];
+        assert!((own - 1.0).norm() < 1e-5, "{std}: {own}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use fft_core::{BinaryOp, Complex64, DType, Device, Result, Slope, Tensor, UnaryOp};
 
+use super::phasor::parts;
 use super::sum_to;
 use crate::autograd::Var;
 use crate::autograd::check::{complex, real};
@@ -46,19 +47,21 @@ impl Operation for Unary {
                 zeros.complex(grad)?
             }
             U::Abs if is_complex => {
-                let x = context.input(0)?;
-                x.mul(&ratio(grad, &x.abs()?)?.to_dtype(x.dtype())?)?
+                let (u, _) = parts(context.input(0)?)?;
+                u.mul(&grad.to_dtype(u.dtype())?)?
             }
             U::AbsSquared if is_complex => {
                 let x = context.input(0)?;
                 x.mul(&grad.scale(2.0)?.to_dtype(x.dtype())?)?
             }
             U::Arg if is_complex => {
-                // The angle grows across the radius: i x / |x|^2.
-                let x = context.input(0)?;
-                let over = ratio(grad, &x.abs_squared()?)?;
-                over.mul(&x.imag()?)?.neg()?.complex(&over.mul(&x.real()?)?)?
+                // The angle grows across the radius: i u / |x| with u = x / |x|. The square of a small magnitude would be 0.
+                let (u, over) = parts(context.input(0)?)?;
+                let along = u.mul(&over.mul(&grad.to_dtype(u.dtype())?)?)?;
+                along.imag()?.neg()?.complex(&along.real()?)?
             }
+            // A constant, at 0 too, where the general slope is 0 times infinity.
+            U::Powf(0.0) => Tensor::zeros(grad.device(), grad.shape(), grad.dtype())?,
             op if op.slope() == Some(Slope::Result) => context.output()?.unary_backward(op, grad)?,
             op if op.slope().is_some() => context.input(0)?.unary_backward(op, grad)?,
             U::Imag | U::Arg => grad.scale(0.0)?,
@@ -174,8 +177,11 @@ impl Operation for Binary {
             B::Max => chosen(operand(0)?, operand(1)?, grad),
             B::Min => chosen(operand(1)?, operand(0)?, grad),
             B::Pow => {
+                // Where the exponent is 0 the power is constant, at 0 too.
                 let (a, b) = (operand(0)?, operand(1)?);
-                grad.mul(&b.mul(&a.pow(&b.affine(1.0, -1.0)?)?)?)
+                let slope = b.mul(&a.pow(&b.affine(1.0, -1.0)?)?)?;
+                let zero = Tensor::zeros(b.device(), &[], b.dtype())?;
+                grad.mul(&Tensor::select(&b.eq(&zero)?, &zero, &slope)?)
             }
             B::Atan2 => {
                 let (a, b) = (operand(0)?, operand(1)?);
@@ -202,8 +208,12 @@ impl Operation for Binary {
             B::Max => chosen(operand(1)?, operand(0)?, grad),
             B::Min => chosen(operand(0)?, operand(1)?, grad),
             B::Pow => {
+                // Powers of 0 are constant, as in PyTorch for exponents of at least 0.
                 let (a, b) = (operand(0)?, operand(1)?);
-                grad.mul(&a.pow(b)?.mul(&a.ln()?)?)
+                let zero = Tensor::zeros(b.device(), &[], b.dtype())?;
+                let slope = a.pow(b)?.mul(&a.ln()?)?;
+                let of_zero = Tensor::select(&b.lt(&zero)?, &slope, &zero)?;
+                grad.mul(&Tensor::select(&a.eq(&zero)?, &of_zero, &slope)?)
             }
             B::Atan2 => {
                 let (a, b) = (operand(0)?, operand(1)?);

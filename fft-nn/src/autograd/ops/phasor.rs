@@ -7,15 +7,15 @@ use crate::autograd::check::complex;
 use crate::autograd::operation::{Context, Operation};
 use crate::autograd::registry::{Sample, Samples};
 
-/// `z / |z|`, and 0 where `z` is 0.
+/// `z / |z|`, and 0 where `z` is 0, or so small that `1 / |z|` is not finite.
 #[derive(Debug, Clone, Copy)]
 pub struct Phasor;
 
-/// `z / |z|` and `1 / |z|`, each 0 where `z` is.
-fn parts(z: &Tensor) -> Result<(Tensor, Tensor)> {
-    let magnitude = z.abs()?;
-    let zero = Tensor::zeros(z.device(), &[], magnitude.dtype())?;
-    let over = Tensor::select(&magnitude.eq(&zero)?, &zero, &magnitude.recip()?)?.to_dtype(z.dtype())?;
+/// `z / |z|` and `1 / |z|`, each 0 where the latter would not be finite.
+pub(super) fn parts(z: &Tensor) -> Result<(Tensor, Tensor)> {
+    let over = z.abs()?.recip()?;
+    let [zero, infinity] = [0.0, f64::INFINITY].map(|x| Tensor::full(z.device(), &[], over.dtype(), x));
+    let over = Tensor::select(&over.eq(&infinity?)?, &zero?, &over)?.to_dtype(z.dtype())?;
     Ok((z.mul(&over)?, over))
 }
 
@@ -43,7 +43,7 @@ impl Samples for Phasor {
 }
 
 impl Var {
-    /// `z / |z|` of each complex number, and 0 of 0, where the slope is taken as 0 too.
+    /// `z / |z|` of each complex number, and 0 of 0 (or where `1 / |z|` is not finite), where the slope is taken as 0 too.
     ///
     /// # Errors
     /// As [`Tensor::unary`].
