@@ -1,5 +1,6 @@
 //! Gradients: every operation against finite differences, cases computed by PyTorch, and the rules of the tape.
 
+use fft_core::convolution::ConvSpec;
 use fft_core::{Complex32, DType, Device, Error, Norm, Result, Tensor, UnaryOp};
 use fft_nn::autograd::{Var, check, checkpoint, no_grad, ops, registry};
 
@@ -175,6 +176,23 @@ fn slopes_at_the_ends_of_the_range_are_finite() -> Result<()> {
         assert!(y.value().to_scalar::<f32>()?.is_finite());
         assert_eq!(number(&smallest)?, Complex32::ZERO);
     }
+    Ok(())
+}
+
+#[test]
+fn a_bias_that_does_not_fit_is_named() -> Result<()> {
+    let device = cpu();
+    let zeros = |shape: &[usize]| Ok::<_, Error>(Var::leaf(Tensor::zeros(&device, shape, DType::F64)?));
+    let (x, weight, bias) = (zeros(&[1, 2, 4])?, zeros(&[3, 2, 2])?, zeros(&[2])?);
+    let message = x.conv(&weight, Some(&bias), &ConvSpec::new(1)).unwrap_err().to_string();
+    assert!(message.starts_with("conv: shapes [2] and [3]") && message.contains("bias"), "{message}");
+    let y = zeros(&[1, 3, 4])?;
+    let message =
+        y.conv_transpose(&weight, Some(&zeros(&[3])?), &ConvSpec::new(1), &[0]).unwrap_err().to_string();
+    assert!(
+        message.starts_with("conv_transpose: shapes [3] and [2]") && message.contains("bias"),
+        "{message}"
+    );
     Ok(())
 }
 

@@ -19,10 +19,7 @@ fn conv_input(grad: &Tensor, weight: &Tensor, spec: &ConvSpec, input: &[usize]) 
         (input[2 + a] + spec.padding[a][0] + spec.padding[a][1] - reach) % spec.stride[a]
     };
     let more: Dims = (0..spec.axes()).map(left_over).collect();
-    if more.iter().zip(&spec.stride).zip(&spec.dilation).all(|((m, s), d)| m < s.max(d)) {
-        return grad.conv_transpose(weight, None, spec, &more);
-    }
-    Err(Error::invalid("backward", "output_padding", &more, "is not below the stride"))
+    grad.conv_transpose(weight, None, spec, &more)
 }
 
 impl Operation for Conv {
@@ -259,7 +256,7 @@ impl Var {
             let bare = spec.clone().padding(&vec![0; axes]).mode(PaddingMode::Zeros);
             Var::apply(Conv(bare), &[&self.pad(&spec.padding, spec.mode)?, weight])?
         };
-        y.with_channel_bias(bias)
+        y.with_channel_bias("conv", bias)
     }
 
     /// Transposed convolution; see [`Tensor::conv_transpose`].
@@ -277,13 +274,18 @@ impl Var {
             spec: given("conv_transpose", weight, spec)?,
             output_padding: Dims::from_slice(output_padding),
         };
-        Var::apply(operation, &[self, weight])?.with_channel_bias(bias)
+        Var::apply(operation, &[self, weight])?.with_channel_bias("conv_transpose", bias)
     }
 
-    fn with_channel_bias(self, bias: Option<&Var>) -> Result<Self> {
+    fn with_channel_bias(self, op: &'static str, bias: Option<&Var>) -> Result<Self> {
         let Some(bias) = bias else { return Ok(self) };
+        let channels = self.shape()[1];
+        if bias.shape()[..] != [channels] {
+            let reason = "a bias has one element for each output channel";
+            return Err(Error::shapes(op, &bias.shape(), &[channels], reason));
+        }
         let mut shape = Dims::from_elem(1, self.rank());
-        shape[1] = self.shape()[1];
+        shape[1] = channels;
         self.add(&bias.reshape(&shape)?)
     }
 

@@ -34,7 +34,8 @@ impl Operation for Matmul {
         let of_b = || {
             if b.rank() == 2 && a.rank() > 2 {
                 let rows = |x: &Tensor| {
-                    x.reshape(&[x.len() / x.shape()[x.rank() - 1].max(1), x.shape()[x.rank() - 1]])
+                    let (outer, last) = x.shape().split_at(x.rank() - 1);
+                    x.reshape(&[outer.iter().product(), last[0]])
                 };
                 return adjoint(&rows(a)?)?.matmul(&rows(grad)?);
             }
@@ -54,6 +55,9 @@ impl Samples for Matmul {
             (&[2, 3, 4], &[4, 2]),
             (&[3, 4], &[2, 4, 2]),
             (&[2, 1, 3, 4], &[5, 4, 2]),
+            // Nothing to add up, and nothing that comes out.
+            (&[2, 3, 0], &[0, 2]),
+            (&[2, 3, 4], &[4, 0]),
         ] {
             samples.push(Sample::new(Matmul, [real(device, a, 1)?, real(device, b, 2)?]));
             samples.push(Sample::new(Matmul, [complex(device, a, 3)?, complex(device, b, 4)?]));
