@@ -243,12 +243,34 @@ fn what_does_not_fit_is_named() {
     let layer = MultiHeadAttention::new(&scope.at("attention"), own).unwrap();
     let error = layer.forward(&normal(&[2, 7, 5], 1)).unwrap_err().to_string();
     assert!(error.contains("layer attention") && error.contains("[2, 7, 5]"), "{error}");
-    let long = layer.forward(&normal(&[1, 33, 6], 1));
-    assert!(long.is_err(), "more positions than the tables have");
+    for (shape, word) in [([1, 33, 6], "length = 33"), ([1, 0, 6], "at least one of length")] {
+        let mut cache = layer.new_cache(1, 8).unwrap();
+        for error in [
+            layer.forward(&normal(&shape, 1)).unwrap_err(),
+            layer.forward_cached(&normal(&shape, 1).value(), &mut cache).unwrap_err(),
+        ] {
+            let error = error.to_string();
+            assert!(error.contains("layer attention") && error.contains(word), "{word} is not in: {error}");
+        }
+        assert!(cache.is_empty());
+    }
+    let error =
+        layer.forward_masked(&normal(&[1, 7, 6], 1), &normal(&[3, 1, 7, 7], 2)).unwrap_err().to_string();
+    assert!(error.contains("layer attention") && error.contains("[3, 1, 7, 7]"), "{error}");
     let table = Embedding::new(&scope.at("table"), 3, 2, Init::ONES).unwrap();
     let error = table.forward(&[0, 3]).unwrap_err().to_string();
     assert!(error.contains("layer table") && error.contains("id = 3"), "{error}");
     assert!(Embedding::new(&scope.at("empty"), 0, 2, Init::ONES).is_err());
+    for (features, eps, word) in [(0, 1e-5, "features"), (5, f32::NAN, "eps"), (5, -1.0, "eps")] {
+        let scope = scope.at(format!("{word}{eps}"));
+        for error in [
+            RmsNorm::new(&scope, features, eps).unwrap_err(),
+            LayerNorm::new(&scope, features, eps).unwrap_err(),
+        ] {
+            let error = error.to_string();
+            assert!(error.contains(word) && error.contains(scope.path()), "{error}");
+        }
+    }
     let error = RmsNorm::new(&scope.at("norm"), 5, 1e-5).unwrap().forward(&normal(&[4], 1)).unwrap_err();
     assert!(error.to_string().contains("norm"), "{error}");
 }

@@ -114,7 +114,13 @@ impl MultiHeadAttention {
                 .reshape(&[batch, heads, t, head_dim])
         };
         let scores = q.matmul(&shared(&k)?.transpose(2, 3)?)?.scale(1.0 / (head_dim as f64).sqrt())?;
+        let whole = scores.shape();
         let mut scores = scores.add(mask)?;
+        if scores.shape() != whole {
+            let reason =
+                format!("the mask of layer {} broadcasts to [batch, heads, length, length]", self.path);
+            return Err(Error::shapes(OP, &mask.shape(), &whole, reason));
+        }
         if causal {
             let later = |i: usize| if i % t > i / t { f64::NEG_INFINITY } else { 0.0 };
             let future: Vec<f32> = (0..t * t).map(|i| later(i) as f32).collect();
@@ -183,7 +189,12 @@ impl MultiHeadAttention {
     fn sizes(&self, x: &Var) -> Result<[usize; 2]> {
         let axes = [("batch", None), ("length", None), ("features", Some(self.options.features))];
         expect(OP, &self.path, x, self.dtype, &axes)?;
-        Ok([x.shape()[0], x.shape()[1]])
+        let [batch, t] = [x.shape()[0], x.shape()[1]];
+        if let Some((_, most)) = self.options.rope.filter(|(_, most)| t > *most) {
+            let reason = format!("layer {} has {most} positions", self.path);
+            return Err(Error::invalid(OP, "length", t, reason));
+        }
+        Ok([batch, t])
     }
 
     /// Queries, keys and values of positions `start..start + t`, `[batch, heads, t, head_dim]`.

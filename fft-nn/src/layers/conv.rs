@@ -73,7 +73,7 @@ impl<const AXES: usize> Conv<AXES> {
         spec.padding_for(Self::OP, &taps)?;
         let mut shape = Dims::from_slice(&[outputs, inputs / groups]);
         shape.extend_from_slice(&taps);
-        let bound = 1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt();
+        let bound = 1.0 / shape[1..].iter().map(|&n| n as f64).product::<f64>().sqrt();
         let init = Init::Uniform { bound };
         Ok(Self {
             path: path.to_owned(),

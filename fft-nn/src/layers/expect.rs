@@ -4,7 +4,8 @@ use fft_core::{DType, Error, Result};
 
 use crate::autograd::Var;
 
-/// Checks that `x` has the dtype and the axes that the layer at `path` takes: of each its name, and its length where the layer fixes one.
+/// Checks that `x` has the dtype and the axes that the layer at `path` takes: of each its name, and its length where the layer fixes one. Only a batch may be
+/// empty.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] and [`Error::InvalidArgument`] naming the layer; the lengths that are free show as they are in `x`.
@@ -29,6 +30,16 @@ pub(crate) fn expect(
             .collect();
         let reason = format!("layer {path} takes [{}]", names.join(", "));
         return Err(Error::shapes(op, &shape, &expected, reason));
+    }
+    if let Some((name, _)) =
+        axes.iter().zip(&shape).find(|((name, _), len)| **len == 0 && *name != "batch").map(|(axis, _)| axis)
+    {
+        return Err(Error::invalid(
+            op,
+            "shape",
+            &shape,
+            format!("layer {path} needs at least one of {name}"),
+        ));
     }
     expect_dtype(op, path, x, dtype)
 }

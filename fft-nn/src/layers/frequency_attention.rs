@@ -4,7 +4,7 @@ use fft_core::convolution::PaddingMode;
 use fft_core::{Error, Norm, Result};
 
 use super::expect::{expect, expect_sizes};
-use super::long_kernel::{reaches, window};
+use super::long_kernel::window;
 use super::{Layer, Linear, Scope};
 use crate::autograd::Var;
 
@@ -81,7 +81,7 @@ impl FrequencyAttention {
     pub fn causal(scope: &Scope, width: usize, heads: usize, taps: usize) -> Result<Self> {
         Self::check(scope, width, heads)?;
         expect_sizes(Self::OP, scope.path(), &[("taps", taps)])?;
-        let lags = scope.parameter_from("lags", window(scope, &reaches(heads, taps), taps)?)?;
+        let lags = scope.parameter_from("lags", window(scope, heads, taps)?)?;
         Self::with_lags(scope, width, heads, Some(lags))
     }
 

@@ -3,7 +3,7 @@
 use fft_core::Result;
 
 use super::expect::{expect, expect_sizes};
-use super::long_kernel::{ImplicitKernel, reaches, window};
+use super::long_kernel::{ImplicitKernel, window};
 use super::{Init, Layer, Scope};
 use crate::autograd::Var;
 
@@ -48,7 +48,7 @@ impl LongConv {
             scope.dtype(),
             &mut random,
         )?;
-        let decay = window(scope, &reaches(channels, taps), taps)?;
+        let decay = window(scope, channels, taps)?;
         let kernel = scope.parameter_from("kernel", noise.mul(&decay)?)?;
         Self::with_kernel(scope, channels, Kernel::Explicit(kernel))
     }

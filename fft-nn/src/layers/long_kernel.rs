@@ -5,12 +5,12 @@ use std::f64::consts::TAU;
 use fft_core::{Result, Tensor};
 
 use super::expect::expect_sizes;
-use super::parameter::from_values;
+use super::parameter::{expect_room, from_values};
 use super::{Init, Layer, Linear, Scope};
 use crate::autograd::Var;
 
 /// After how many taps the windows of `channels` fall to `1 / e`: from 4 to `taps` in equal ratios, at least one tap.
-pub(super) fn reaches(channels: usize, taps: usize) -> Vec<f64> {
+fn reaches(channels: usize, taps: usize) -> Vec<f64> {
     let (first, last) = (taps.min(4) as f64, taps as f64);
     let part = |c: usize| if channels == 1 { 1.0 } else { c as f64 / (channels - 1) as f64 };
     (0..channels).map(|c| first * (last / first).powf(part(c))).collect()
@@ -22,14 +22,15 @@ fn norm(reach: f64, taps: usize) -> f64 {
     ((1.0 - ratio.powf(taps as f64)) / (1.0 - ratio)).sqrt()
 }
 
-/// `e^(-s / reach_c)`, scaled so that its squares sum to 1: `[reaches, taps]`.
-pub(super) fn window(scope: &Scope, reaches: &[f64], taps: usize) -> Result<Tensor> {
+/// `e^(-s / reach_c)` with the [`reaches`] of channels, scaled so that its squares sum to 1: `[channels, taps]`.
+pub(super) fn window(scope: &Scope, channels: usize, taps: usize) -> Result<Tensor> {
+    expect_room(scope.device(), &[channels, taps], scope.dtype())?;
     let row = |&reach: &f64| {
         let norm = norm(reach, taps);
         (0..taps).map(move |s| (-(s as f64) / reach).exp() / norm)
     };
-    let values: Vec<f64> = reaches.iter().flat_map(row).collect();
-    from_values(scope.device(), &values, &[reaches.len(), taps], scope.dtype())
+    let values: Vec<f64> = reaches(channels, taps).iter().flat_map(row).collect();
+    from_values(scope.device(), &values, &[channels, taps], scope.dtype())
 }
 
 /// A kernel that a small network gives at each position (Poli et al. 2023):
@@ -61,7 +62,8 @@ impl ImplicitKernel {
     pub fn new(scope: &Scope, channels: usize, taps: usize, bands: usize, width: usize) -> Result<Self> {
         let sizes = [("channels", channels), ("taps", taps), ("bands", bands), ("width", width)];
         expect_sizes("ImplicitKernel", scope.path(), &sizes)?;
-        let features = 1 + 2 * bands;
+        let features = bands.saturating_mul(2).saturating_add(1);
+        expect_room(scope.device(), &[taps, features], scope.dtype())?;
         let bias = Some(Init::Uniform { bound: TAU / 2.0 });
         let layer = |name, inputs: usize| {
             let init = Init::Normal { std: (2.0 / inputs as f64).sqrt() };

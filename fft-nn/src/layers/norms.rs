@@ -1,10 +1,19 @@
 //! Norms over the last axis.
 
-use fft_core::Result;
+use fft_core::{Error, Result};
 
-use super::expect::{expect_dtype, expect_last};
+use super::expect::{expect_dtype, expect_last, expect_sizes};
 use super::{Init, Layer, Scope};
 use crate::autograd::Var;
+
+fn check(op: &'static str, scope: &Scope, features: usize, eps: f32) -> Result<()> {
+    expect_sizes(op, scope.path(), &[("features", features)])?;
+    if eps.is_finite() && eps >= 0.0 {
+        return Ok(());
+    }
+    let reason = format!("layer {} needs a finite number of at least 0", scope.path());
+    Err(Error::invalid(op, "eps", eps, reason))
+}
 
 /// `y = x / sqrt(mean x^2 + eps) * weight` over the last axis (Zhang and Sennrich 2019); `weight`, `[features]`, starts at 1.
 #[derive(Debug, Clone)]
@@ -18,8 +27,9 @@ impl RmsNorm {
     /// A norm of `[.., features]`.
     ///
     /// # Errors
-    /// Those of [`Scope::parameter`].
+    /// [`Error::InvalidArgument`] without features, and for an `eps` that is negative or not finite; those of [`Scope::parameter`].
     pub fn new(scope: &Scope, features: usize, eps: f32) -> Result<Self> {
+        check("RmsNorm", scope, features, eps)?;
         let weight = scope.parameter("weight", &[features], Init::ONES)?;
         Ok(Self { path: scope.path().to_owned(), weight, eps })
     }
@@ -46,8 +56,9 @@ impl LayerNorm {
     /// A norm of `[.., features]`.
     ///
     /// # Errors
-    /// Those of [`Scope::parameter`].
+    /// As [`RmsNorm::new`].
     pub fn new(scope: &Scope, features: usize, eps: f32) -> Result<Self> {
+        check("LayerNorm", scope, features, eps)?;
         let weight = scope.parameter("weight", &[features], Init::ONES)?;
         let bias = scope.parameter("bias", &[features], Init::ZEROS)?;
         Ok(Self { path: scope.path().to_owned(), weight, bias, eps })

@@ -102,7 +102,7 @@ impl Init {
         if dtype.is_integer() {
             return Err(Error::invalid("Init", "dtype", dtype, "parameters are real or complex"));
         }
-        let count = count(device, shape, dtype)?;
+        let count = expect_room(device, shape, dtype)?;
         if dtype.is_complex() {
             let mut values: Vec<Complex64> = reserved(shape, count)?;
             values.extend((0..count).map(|_| self.draw(random, true)));
@@ -114,8 +114,8 @@ impl Init {
     }
 }
 
-/// Elements of a shape that the device has room for, as it stands: asked before the host draws them.
-fn count(device: &Device, shape: &[usize], dtype: DType) -> Result<usize> {
+/// Elements of a shape that the device has room for, as it stands: asked before the host computes them.
+pub(super) fn expect_room(device: &Device, shape: &[usize], dtype: DType) -> Result<usize> {
     let count = shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
     let bytes = count.and_then(|n| n.checked_mul(dtype.size()));
     let (Some(count), Some(bytes)) = (count, bytes) else {

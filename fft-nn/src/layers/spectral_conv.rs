@@ -51,7 +51,9 @@ impl<const AXES: usize> SpectralConv<AXES> {
             return Err(Error::invalid(Self::OP, "modes", modes, reason));
         }
         let mut shape = Dims::from_slice(&[inputs, outputs]);
-        shape.extend((0..AXES).map(|a| if a + 1 == AXES { modes[a] } else { 2 * modes[a] - 1 }));
+        // More than can be addressed stays more than can be addressed.
+        let stored = |m: usize| m.saturating_mul(2) - 1;
+        shape.extend((0..AXES).map(|a| if a + 1 == AXES { modes[a] } else { stored(modes[a]) }));
         let init = Init::Normal { std: 1.0 / (inputs as f64).sqrt() };
         Ok(Self { path: path.to_owned(), weight: scope.complex_parameter("weight", &shape, init)?, modes })
     }

@@ -237,3 +237,27 @@ fn what_does_not_fit_is_named() {
         }
     }
 }
+
+#[test]
+fn sizes_beyond_any_memory_are_errors() {
+    let device =
+        fft_cpu::device(fft_cpu::CpuOptions { threads: Some(1), memory_limit: Some(1 << 20) }).unwrap();
+    let scope = || Scope::new(&device, DType::F32, 0).unwrap();
+    let long = 1 << 40;
+    for most in [usize::MAX, usize::MAX / 2 + 1, 1 << 40] {
+        let (one, two) = (ConvSpec::new(1), ConvSpec::new(2));
+        let made = [
+            boxed(Conv::<1>::new(&scope(), most, most, [most], one, true)),
+            boxed(Conv::<2>::new(&scope(), 1, 1, [most, 3], two, true)),
+            boxed(SpectralConv::<2>::new(&scope(), 1, 1, [most, 3])),
+            boxed(LongConv::explicit(&scope(), most, 4)),
+            boxed(LongConv::implicit(&scope(), 2, 4, most, 3)),
+            boxed(LongConv::implicit(&scope(), 2, long, 1, 3)),
+            boxed(FrequencyAttention::causal(&scope(), most, most, 3)),
+            boxed(FrequencyAttention::causal(&scope(), 2, 1, most)),
+        ];
+        for (i, layer) in made.into_iter().enumerate() {
+            assert!(layer.is_err(), "layer {i} of {most}");
+        }
+    }
+}
