@@ -108,6 +108,7 @@ fn bad_options_are_refused() {
     let all = scope.parameters();
     for (options, word) in [
         (AdamWOptions { rate: f64::NAN, ..AdamWOptions::default() }, "rate"),
+        (AdamWOptions { rate: f64::INFINITY, ..AdamWOptions::default() }, "must be finite"),
         (AdamWOptions { betas: [0.9, 1.0], ..AdamWOptions::default() }, "beta"),
         (AdamWOptions { eps: -1.0, ..AdamWOptions::default() }, "eps"),
         (AdamWOptions { weight_decay: f64::INFINITY, ..AdamWOptions::default() }, "weight_decay"),

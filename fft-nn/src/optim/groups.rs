@@ -167,8 +167,9 @@ pub(super) fn load_state<O>(
 
 /// Checks a number of an optimiser's options.
 pub(super) fn expect(op: &'static str, name: &'static str, value: f64, fits: bool, want: &str) -> Result<()> {
-    if fits && value.is_finite() {
-        return Ok(());
+    match (fits, value.is_finite()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Error::invalid(op, name, value, "must be finite")),
+        (false, _) => Err(Error::invalid(op, name, value, want)),
     }
-    Err(Error::invalid(op, name, value, want))
 }
