@@ -272,6 +272,27 @@ fn a_resumed_training_keeps_its_options() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["steps"], 3);
     let summary = stdout(&["train", "--out", out, "--resume", "--steps", "4", "--lr", "0.01", "--json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["steps"], 4);
+    // A training that had ended is as it was, its log too.
+    let log = || std::fs::read_to_string(Path::new(out).join("log.jsonl")).unwrap();
+    let before = log();
+    stdout(&["train", "--out", out, "--resume"]);
+    assert_eq!(log(), before);
+}
+
+#[test]
+fn a_resumed_training_recomputes_if_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = text(dir.path());
+    let peak = |name: &str, more: &[&str]| {
+        let out = dir.path().join(name);
+        let out = out.to_str().unwrap();
+        stdout(&train(&text, out, &[&["--steps", "1", "--threads", "1"], more].concat()));
+        let summary =
+            stdout(&["train", "--out", out, "--resume", "--steps", "2", "--threads", "1", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&summary).unwrap()["peak_bytes"].as_u64().unwrap()
+    };
+    let (remembered, recomputed) = (peak("remembered", &[]), peak("recomputed", &["--recompute"]));
+    assert!(recomputed < remembered, "{recomputed} bytes, {remembered} without");
 }
 
 #[test]

@@ -113,7 +113,11 @@ pub(super) fn run(args: &TrainArgs, out: &mut Output) -> Outcome {
     let peak_bytes = device.memory().usage().peak;
     save(&trainer, &val, dir)?;
     let val_loss = trainer.validate(&val, settings.val_windows)?;
-    log.write(&Record::validation(trainer.step_count(), val_loss))?;
+    let record = Record::validation(trainer.step_count(), val_loss);
+    // Where a training that had ended was resumed it is there already.
+    if log.records()?.last() != Some(&record) {
+        log.write(&record)?;
+    }
     if let Some(picture) = plot::losses(&log.records()?).map_err(|e| failed(&dir.join("loss.svg"), e))? {
         write_atomic(dir.join("loss.svg"), picture)?;
     }

@@ -62,7 +62,6 @@ impl Settings {
         let out = needed(&given.out, "out")?;
         let stored = if args.resume { stored(&out, args.force)? } else { None };
         let changed = stored.as_ref().map_or(Vec::new(), |stored| given.changed_from(&stored.options));
-        let recompute = given.recompute;
         let mut all = match &stored {
             Some(stored) => given.or(stored.options.clone()),
             None => given,
@@ -101,7 +100,7 @@ impl Settings {
             save_every: *all.save_every.get_or_insert(100),
             val_every: *all.val_every.get_or_insert(100),
             val_windows,
-            recompute,
+            recompute: all.recompute,
             resume: args.resume,
             force: args.force,
             options,
@@ -154,7 +153,7 @@ fn fingerprint(text: &str) -> String {
 fn stored(out: &Path, force: bool) -> Result<Option<Run>, Failure> {
     let path = out.join(CHECKPOINT);
     if !path.exists() {
-        let reason = "holds no training to resume; leave --resume away to start one";
+        let reason = "holds no training to resume; start one without --resume, and with --force if the directory holds files";
         return Err(Failure::Failed(format!("{} {reason}", out.display())));
     }
     let run = Checkpoint::open(&path)?.metadata().get(RUN).map(|run| serde_json::from_str(run));
