@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 use fft_core::{Error, Result};
 use wgpu::{
@@ -23,6 +24,8 @@ const MAX_DISPATCHES: usize = 256;
 const SMALL_UPLOAD: usize = 16 << 10;
 /// Submissions that may wait for the device.
 const MAX_IN_FLIGHT: usize = 8;
+/// The longest wait at once.
+const PIECE: Duration = Duration::from_secs(2);
 /// Bytes read back at once.
 const STAGING: u64 = 16 << 20;
 
@@ -119,15 +122,22 @@ impl Context {
         self.check()
     }
 
-    /// Waits for a submission, or for all.
+    /// Waits for a submission, or for all. The time runs in short pieces, so that a process that was stopped, or a machine that slept, loses
+    /// one of them and not the device.
     fn poll(&self, submission: Option<SubmissionIndex>) -> Result<()> {
-        let poll = PollType::Wait { submission_index: submission, timeout: Some(self.timeout) };
-        match self.device.poll(poll) {
-            Ok(_) => self.check(),
-            Err(PollError::Timeout) => {
-                Err(self.lose(format!("it did not answer within {} s", self.timeout.as_secs_f64())))
+        let mut left = self.timeout;
+        loop {
+            let piece = left.min(PIECE);
+            let poll = PollType::Wait { submission_index: submission.clone(), timeout: Some(piece) };
+            match self.device.poll(poll) {
+                Ok(_) => return self.check(),
+                Err(PollError::Timeout) if left > piece => left -= piece,
+                Err(PollError::Timeout) => {
+                    let seconds = self.timeout.as_secs_f64();
+                    return Err(self.lose(format!("it did not answer within {seconds} s")));
+                }
+                Err(error) => return Err(self.lose(error.to_string())),
             }
-            Err(error) => Err(self.lose(error.to_string())),
         }
     }
 
