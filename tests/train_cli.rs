@@ -280,6 +280,17 @@ fn a_resumed_training_keeps_its_options() {
 }
 
 #[test]
+fn options_are_stored_to_the_last_digit() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = text(dir.path());
+    let out = dir.path().join("model");
+    let out = out.to_str().unwrap();
+    let options = ["--linear", "spectral", "--density", "0.09090909090909091"];
+    stdout(&train(&text, out, &[&options[..], &["--steps", "1"]].concat()));
+    stdout(&[&["train", "--out", out, "--resume", "--steps", "2"], &options[..]].concat());
+}
+
+#[test]
 fn a_resumed_training_recomputes_if_it_did() {
     let dir = tempfile::tempdir().unwrap();
     let text = text(dir.path());

@@ -86,7 +86,8 @@ fn run<T: Precision>(
         .then(|| compose::long_conv_spectrum(kernel, plan))
         .transpose()?;
     let spectrum = spectrum.or(made.as_ref()).map(Tensor::contiguous).transpose()?;
-    let kernel = kernel.contiguous()?;
+    // Taps beyond the input act on nothing.
+    let kernel = kernel.narrow(1, 0, plan.taps)?.contiguous()?;
     let skip = terms.skip.map(Tensor::contiguous).transpose()?;
     let few = plan.points >= LONG && plan.points.saturating_mul(FEW) > batch * channels * length;
     let way = if few && Pieces::<T>::divide(plan.points) {
@@ -101,7 +102,6 @@ fn run<T: Precision>(
         before: terms.before.map(|gate| Lines::new(gate, first)).transpose()?,
         after: terms.after.map(|gate| Lines::new(gate, second)).transpose()?,
         kernel: &elements::<T>(OP, &kernel.view())?[kernel.layout().offset()..],
-        taps: kernel.shape()[1],
         spectra: match &spectrum {
             Some(s) => Some(&elements::<Complex<T>>(OP, &s.view())?[s.layout().offset()..]),
             None => None,
@@ -161,9 +161,8 @@ struct Work<'a, T> {
     u: Lines<'a, T>,
     before: Option<Lines<'a, T>>,
     after: Option<Lines<'a, T>>,
+    /// As many taps a row as the plan uses.
     kernel: &'a [T],
-    /// Taps of the kernel, of which the plan may use fewer.
-    taps: usize,
     spectra: Option<&'a [Complex<T>]>,
     shared: bool,
     skip: Option<&'a [T]>,
@@ -197,7 +196,7 @@ impl<T: Precision> Work<'_, T> {
         let row = if self.shared { 0 } else { channel };
         let count = self.plan.points / 2 + 1;
         let kept = self.spectra.map(|spectra| &spectra[row * count..][..count]);
-        let taps = &self.kernel[row * self.taps..][..self.plan.taps];
+        let taps = &self.kernel[row * self.plan.taps..][..self.plan.taps];
         let reach = self.plan.taps - 1;
         match &self.way {
             Way::Whole(circular) => {

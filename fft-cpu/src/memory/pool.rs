@@ -99,10 +99,14 @@ impl BlockPool {
         self.idle().clear();
     }
 
-    /// Temporary memory of a kernel: counted as in use, given back on drop.
+    /// Temporary memory of a kernel: counted as in use, given back on drop. Its content is unspecified.
     pub(crate) fn scratch(self: &Arc<Self>, bytes: usize) -> Result<Scratch> {
-        let (block, reservation) = self.take(bytes)?;
-        Ok(Scratch { block: Some(block), pool: Arc::clone(self), _reservation: reservation })
+        let (mut block, reservation) = self.take(bytes)?;
+        if cfg!(debug_assertions) {
+            // NaN, so that tests see a kernel that reads what it has not written.
+            block.bytes_mut()[..bytes].fill(0xff);
+        }
+        Ok(Scratch { block: Some(block), bytes, pool: Arc::clone(self), _reservation: reservation })
     }
 }
 
@@ -117,15 +121,17 @@ impl Idle {
 #[derive(Debug)]
 pub(crate) struct Scratch {
     block: Option<Block>,
+    /// What was asked for; the block may be larger.
+    bytes: usize,
     pool: Arc<BlockPool>,
     _reservation: Reservation,
 }
 
 impl Scratch {
-    /// All of it as elements of type `T`.
+    /// The bytes that were asked for as elements of type `T`.
     pub(crate) fn as_mut<T: bytemuck::Pod>(&mut self) -> &mut [T] {
         let bytes = self.block.as_mut().map_or(&mut [][..], Block::bytes_mut);
-        let whole = bytes.len() / size_of::<T>() * size_of::<T>();
+        let whole = self.bytes / size_of::<T>() * size_of::<T>();
         bytemuck::cast_slice_mut(&mut bytes[..whole])
     }
 }

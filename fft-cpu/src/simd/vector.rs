@@ -29,7 +29,7 @@ pub(crate) trait Vector: Numbers<Of = f32> {
     fn sum(self) -> f32;
     /// A table of `max * signs * 2^(steps * step)`; see [`super::powers`] for what steps may be.
     fn powers(max: f32, signs: &[f32; 16], steps: &[f32; 16], step: f32) -> Self::Table;
-    /// For [`LANES`](Self::LANES) bytes: the product of the numbers that the upper and the lower four bits stand for in their tables, or
+    /// For [`LANES`](Numbers::LANES) bytes: the product of the numbers that the upper and the lower four bits stand for in their tables, or
     /// 0 where the lower seven bits are 0.
     ///
     /// # Safety

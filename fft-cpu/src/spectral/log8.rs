@@ -120,7 +120,7 @@ impl<V: Vector> Tables<V> {
         Self { coarse: V::powers(max, &SIGNS, &COARSE, step), fine: V::powers(1.0, &[1.0; 16], &FINE, step) }
     }
 
-    /// The numbers of [`Vector::LANES`] codes.
+    /// The numbers of a register of codes.
     ///
     /// # Safety
     /// They are readable.
