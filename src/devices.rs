@@ -3,41 +3,73 @@
 use fft_core::{Device, DeviceInfo, Error, Result};
 
 /// Opens a device of a kind that is compiled in: `Device::cpu(CpuOptions::default())`.
-#[cfg(feature = "cpu")]
+#[cfg(any(feature = "cpu", feature = "wgpu"))]
 pub trait OpenDevice: Sized {
     /// The processor.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for options that make no sense; [`Error::DeviceUnavailable`] when threads cannot start.
+    #[cfg(feature = "cpu")]
     fn cpu(options: fft_cpu::CpuOptions) -> Result<Self>;
+
+    /// A GPU, or a software adapter, through Vulkan, Metal or DX12.
+    ///
+    /// # Errors
+    /// [`Error::DeviceUnavailable`] when there is no such adapter, or it cannot be opened.
+    #[cfg(feature = "wgpu")]
+    fn wgpu(options: fft_wgpu::WgpuOptions) -> Result<Self>;
 }
 
-#[cfg(feature = "cpu")]
+#[cfg(any(feature = "cpu", feature = "wgpu"))]
 impl OpenDevice for Device {
+    #[cfg(feature = "cpu")]
     fn cpu(options: fft_cpu::CpuOptions) -> Result<Self> {
         fft_cpu::device(options)
     }
+
+    #[cfg(feature = "wgpu")]
+    fn wgpu(options: fft_wgpu::WgpuOptions) -> Result<Self> {
+        fft_wgpu::device(options)
+    }
 }
 
-/// Every device that can be opened now with the features compiled in.
+/// Every device that can be opened now with the features compiled in: the processor, then adapters, hardware before software.
 ///
 /// # Errors
 /// [`Error::DeviceUnavailable`] when a driver is present but does not answer.
 pub fn available_devices() -> Result<Vec<DeviceInfo>> {
-    // One way to open a device for each backend compiled in.
-    let backends: &[fn() -> Result<Device>] = &[
+    let processors: &[fn() -> Result<Device>] = &[
         #[cfg(feature = "cpu")]
         || fft_cpu::device(fft_cpu::CpuOptions::default()),
     ];
-    backends.iter().map(|open| Ok(open()?.info().clone())).collect()
+    let found = processors.iter().map(|open| Ok(open()?.info().clone()));
+    #[cfg(feature = "wgpu")]
+    let found = found.chain(fft_wgpu::adapters().into_iter().map(adapter_info).map(Ok));
+    found.collect()
 }
 
-/// Opens a device by its name (`cpu`, or `auto` for the best there is), with a number of threads for a processor (default:
-/// one for each core) and a limit on its memory in bytes (default: none).
+#[cfg(feature = "wgpu")]
+fn adapter_info(adapter: fft_wgpu::AdapterDescription) -> DeviceInfo {
+    let kind = fft_core::DeviceKind::Wgpu;
+    let mut info = DeviceInfo::new(kind, format!("wgpu:{}", adapter.index), adapter.name);
+    info.driver = format!("{} {} ({})", adapter.api, adapter.driver, adapter.kind);
+    info.max_buffer = usize::try_from(adapter.max_buffer).unwrap_or(usize::MAX);
+    info
+}
+
+/// Opens a device by its name, with a number of threads for a processor (default: one for each core) and a limit on its memory in
+/// bytes (default: none).
+///
+/// Names: `cpu`; `wgpu` or `wgpu:1`, an adapter by its place; `auto`, the first hardware adapter where one is compiled in and present, else the
+/// processor.
 ///
 /// # Errors
 /// [`Error::DeviceUnavailable`] when there is no such device, naming those that there are.
 pub fn open_device(name: &str, threads: Option<usize>, memory_limit: Option<usize>) -> Result<Device> {
+    #[cfg(feature = "wgpu")]
+    if let Some(adapter) = adapter_choice(name) {
+        return fft_wgpu::device(fft_wgpu::WgpuOptions { adapter, memory_limit, ..Default::default() });
+    }
     #[cfg(feature = "cpu")]
     if name == "cpu" || name == "auto" {
         return fft_cpu::device(fft_cpu::CpuOptions { threads, memory_limit });
@@ -46,4 +78,18 @@ pub fn open_device(name: &str, threads: Option<usize>, memory_limit: Option<usiz
     let known: Vec<String> = available_devices()?.into_iter().map(|d| d.id).collect();
     let reason = format!("there are: {}", if known.is_empty() { "none".into() } else { known.join(", ") });
     Err(Error::DeviceUnavailable { device: name.into(), reason })
+}
+
+/// The adapter that a name stands for; nothing where it stands for another device.
+#[cfg(feature = "wgpu")]
+fn adapter_choice(name: &str) -> Option<fft_wgpu::AdapterChoice> {
+    use fft_wgpu::AdapterChoice;
+    match name {
+        "wgpu" => Some(AdapterChoice::Auto),
+        "auto" => {
+            let hardware = fft_wgpu::adapters().into_iter().find(|a| a.kind != "software")?;
+            Some(AdapterChoice::Index(hardware.index))
+        }
+        _ => name.strip_prefix("wgpu:")?.parse().ok().map(AdapterChoice::Index),
+    }
 }

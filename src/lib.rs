@@ -14,17 +14,19 @@
 //! ```
 //!
 //! The facade re-exports `fft-core` (tensors, the backend trait, spectral tensors and codecs) at its root and `fft-nn`
-//! (language models, conversion) as [`nn`]. Feature flags choose backends: `cpu` (default). The feature `cli` (default)
+//! (language models, conversion) as [`nn`]. Feature flags choose backends: `cpu` (default), `wgpu`. The feature `cli` (default)
 //! adds what the command line needs; switch default features off to use the library alone.
 
 mod devices;
 
-#[cfg(feature = "cpu")]
+#[cfg(any(feature = "cpu", feature = "wgpu"))]
 pub use devices::OpenDevice;
 pub use devices::{available_devices, open_device};
 pub use fft_core::*;
 #[cfg(feature = "cpu")]
 pub use fft_cpu::{CpuOptions, slices};
+#[cfg(feature = "wgpu")]
+pub use fft_wgpu::{AdapterChoice, WgpuOptions};
 
 /// Layers, language models, generation and conversion.
 pub use fft_nn as nn;

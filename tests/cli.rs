@@ -9,6 +9,8 @@ const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tiny-llama-kjv"
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fft-tensor"));
     command.args(args).stdin(Stdio::null());
+    // Without it Mesa's Vulkan drivers write to standard error that it is missing.
+    command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
 }
 

@@ -78,6 +78,10 @@ fn features() -> Result<(), String> {
         &["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features", "--features", "cpu"],
         &[],
     )?;
+    cargo(
+        &["check", "--locked", "-p", "fft-tensor", "--lib", "--no-default-features", "--features", "wgpu"],
+        &[],
+    )?;
     cargo(&["check", "--locked", "-p", "fft-core"], &[])?;
     cargo(&["check", "--locked", "-p", "fft-core", "--features", "conformance"], &[])?;
     let args = ["tree", "--locked", "-p", "fft-tensor", "--no-default-features", "--features", "cpu", "-e"];
@@ -110,7 +114,7 @@ fn package() -> Result<(), String> {
 fn test() -> Result<(), String> {
     // With a driver here, a run without its cases is a failure; without one they say loudly that they did not run.
     let env: &[_] = if vulkan_driver() { &[("FFT_TENSOR_REQUIRE_WGPU", "1")] } else { &[] };
-    cargo(&["test", "--workspace", "--locked"], env)
+    cargo(&["test", "--workspace", "--locked", "--features", "fft-tensor/wgpu"], env)
 }
 
 /// Whether there is a Vulkan driver, after installing Mesa's software driver where that can be done without a question.
