@@ -193,19 +193,24 @@ impl<'a> Walk<'a> {
             vec![0..half, half..n]
         };
         for range in ranges {
-            let mut part = self.clone();
-            for o in &mut part.operands {
-                o.offset += range.start as i64 * o.strides[0];
-            }
-            part.shape[0] = range.len();
-            if range.len() == 1 {
-                part.shape.remove(0);
-                for o in &mut part.operands {
-                    o.strides.remove(0);
-                }
-            }
-            part.parts(context, work)?;
+            self.part(range).parts(context, work)?;
         }
         Ok(())
+    }
+
+    /// The positions `range` of the first axis, which goes when only one is left.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let mut part = self.clone();
+        for o in &mut part.operands {
+            o.offset += range.start as i64 * o.strides[0];
+        }
+        part.shape[0] = range.len();
+        if range.len() == 1 {
+            part.shape.remove(0);
+            for o in &mut part.operands {
+                o.strides.remove(0);
+            }
+        }
+        part
     }
 }

@@ -126,18 +126,7 @@ impl Transform<'_> {
         let ranges: Vec<_> =
             if axes { (0..lines).map(|i| i..i + 1).collect() } else { vec![0..lines / 2, lines / 2..lines] };
         for range in ranges {
-            let mut part = batch.clone();
-            for o in &mut part.operands {
-                o.offset += range.start as i64 * o.strides[0];
-            }
-            part.shape[0] = range.len();
-            if range.len() == 1 {
-                part.shape.remove(0);
-                for o in &mut part.operands {
-                    o.strides.remove(0);
-                }
-            }
-            self.chunks(&part)?;
+            self.chunks(&batch.part(range))?;
         }
         Ok(())
     }
