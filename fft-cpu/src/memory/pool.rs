@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn scratch_is_what_was_asked_for() {
+        let pool = Arc::new(BlockPool::new(MemoryTracker::new(None)));
+        for bytes in [0, 4, 1020, 1275 * 4, 100_004] {
+            let mut scratch = pool.scratch(bytes).unwrap();
+            assert_eq!(scratch.as_mut::<f32>().len(), bytes / 4, "and no more of the block");
+        }
+    }
+
+    #[test]
     fn classes_are_tight_and_stable() {
         for bytes in (1..5000).chain([65_537, 1 << 20, (1 << 20) + 1, 123_456_789]) {
             let (size, list) = class(bytes).unwrap();
