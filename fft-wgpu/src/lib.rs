@@ -12,6 +12,7 @@
 
 mod adapter;
 mod backend;
+mod call;
 mod context;
 mod elementwise;
 mod fourier;
