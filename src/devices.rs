@@ -1,5 +1,7 @@
 //! Opening devices by kind or by name.
 
+use std::path::PathBuf;
+
 use fft_core::{Device, DeviceInfo, Error, Result};
 
 /// Opens a device of a kind that is compiled in: `Device::cpu(CpuOptions::default())`.
@@ -54,27 +56,52 @@ fn adapter_info(adapter: fft_wgpu::AdapterDescription) -> DeviceInfo {
     let mut info = DeviceInfo::new(kind, format!("wgpu:{}", adapter.index), adapter.name);
     info.driver = format!("{} {} ({})", adapter.api, adapter.driver, adapter.kind);
     info.max_buffer = usize::try_from(adapter.max_buffer).unwrap_or(usize::MAX);
+    info.limits = adapter.limits;
+    info.features = adapter.features;
     info
 }
 
-/// Opens a device by its name, with a number of threads for a processor (default: one for each core) and a limit on its memory in
-/// bytes (default: none).
+/// How [`open_device`] opens a device, whichever it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceOptions {
+    /// Threads of a processor; by default one for each core.
+    pub threads: Option<usize>,
+    /// Most bytes of tensors and scratch in use at once; by default no limit.
+    pub memory_limit: Option<usize>,
+    /// Whether to measure what each kernel costs, for [`kernel_times`](fft_core::SpectralBackend::kernel_times); a processor cannot.
+    pub profile: bool,
+    /// A directory in which a GPU's compiled kernels are kept from one run to the next.
+    pub pipeline_cache: Option<PathBuf>,
+}
+
+/// Opens a device by its name.
 ///
 /// Names: `cpu`; `wgpu` or `wgpu:1`, an adapter by its place; `auto`, the first hardware adapter where one is compiled in and present, else the
 /// processor.
 ///
 /// # Errors
-/// [`Error::DeviceUnavailable`] when there is no such device, naming those that there are.
-pub fn open_device(name: &str, threads: Option<usize>, memory_limit: Option<usize>) -> Result<Device> {
+/// [`Error::DeviceUnavailable`] when there is no such device, naming those that there are, or when it cannot do what the options ask.
+pub fn open_device(name: &str, options: &DeviceOptions) -> Result<Device> {
+    let DeviceOptions { threads, memory_limit, profile, pipeline_cache } = options.clone();
     #[cfg(feature = "wgpu")]
     if let Some(adapter) = adapter_choice(name) {
-        return fft_wgpu::device(fft_wgpu::WgpuOptions { adapter, memory_limit, ..Default::default() });
+        return fft_wgpu::device(fft_wgpu::WgpuOptions {
+            adapter,
+            memory_limit,
+            profile,
+            pipeline_cache,
+            ..Default::default()
+        });
     }
     #[cfg(feature = "cpu")]
     if name == "cpu" || name == "auto" {
+        if profile {
+            let reason = "it does not measure kernels; a profile needs a GPU or a software adapter (wgpu)";
+            return Err(Error::DeviceUnavailable { device: "cpu".into(), reason: reason.into() });
+        }
         return fft_cpu::device(fft_cpu::CpuOptions { threads, memory_limit });
     }
-    let _ = (threads, memory_limit);
+    let _ = (threads, memory_limit, profile, pipeline_cache);
     let known: Vec<String> = available_devices()?.into_iter().map(|d| d.id).collect();
     let reason = format!("there are: {}", if known.is_empty() { "none".into() } else { known.join(", ") });
     Err(Error::DeviceUnavailable { device: name.into(), reason })

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use fft_tensor::nn::models::{LoadOptions, Positions, load_causal_lm};
-use fft_tensor::{CpuOptions, Device, Error, OpenDevice, WgpuOptions, available_devices, open_device};
+use fft_tensor::{
+    CpuOptions, Device, DeviceOptions, Error, OpenDevice, WgpuOptions, available_devices, open_device,
+};
 
 /// A device, or nothing where there is no adapter, which fft-wgpu's conformance test says loudly.
 fn adapter() -> Option<Device> {
@@ -24,12 +26,13 @@ fn adapters_are_opened_by_name() {
     let listed = available_devices().unwrap();
     assert!(listed.iter().any(|d| d.id == "cpu") && listed.iter().any(|d| d.id == "wgpu:0"), "{listed:?}");
     for name in ["wgpu", "wgpu:0"] {
-        assert_eq!(open_device(name, None, None).unwrap().info().name, device.info().name);
+        assert_eq!(open_device(name, &DeviceOptions::default()).unwrap().info().name, device.info().name);
     }
-    let limited = open_device("wgpu", None, Some(1 << 20)).unwrap();
+    let limited =
+        open_device("wgpu", &DeviceOptions { memory_limit: Some(1 << 20), ..Default::default() }).unwrap();
     assert_eq!(limited.memory().usage().limit, 1 << 20);
     for name in ["wgpu:99", "wgpu:x", "gpu"] {
-        let refused = open_device(name, None, None);
+        let refused = open_device(name, &DeviceOptions::default());
         assert!(matches!(refused, Err(Error::DeviceUnavailable { .. })), "{name}: {refused:?}");
     }
 }

@@ -32,6 +32,17 @@ pub struct AttentionSpec {
     pub offset: usize,
 }
 
+/// What the calls of a kernel came to; see [`SpectralBackend::kernel_times`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelTime {
+    /// The kernel, with what it was made for.
+    pub name: String,
+    /// How often it ran.
+    pub calls: u64,
+    /// How long it ran in all, by the device's clock.
+    pub seconds: f64,
+}
+
 /// A device: memory, primitive operations, and fused operations that default to compositions of the primitive ones.
 ///
 /// [`Tensor`] checks shapes, dtypes and devices before it calls a backend, so implementations see valid input: all
@@ -149,6 +160,15 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     /// Gives memory that is kept for reuse back to the system; live tensors are untouched. For work whose tensors have many
     /// different sizes, such as a conversion. The default keeps nothing and does nothing.
     fn trim(&self) {}
+
+    /// What each kernel cost since the device was opened, in no particular order, after waiting for all work. Nothing on a device that does not
+    /// measure that; one that can is opened with an option to do it.
+    ///
+    /// # Errors
+    /// `DeviceLost`, and any error that pending work met.
+    fn kernel_times(&self) -> Result<Option<Vec<KernelTime>>> {
+        Ok(None)
+    }
 
     /// Transforms along several axes, one [`fft`](Self::fft) an axis unless the backend knows better. R2C transforms the last of
     /// `axes` first, C2R transforms it last. See [`compose::fft_nd`].

@@ -35,6 +35,10 @@ pub struct DeviceInfo {
     pub parallelism: usize,
     /// The largest single buffer in bytes.
     pub max_buffer: usize,
+    /// What else bounds a kernel, free text.
+    pub limits: String,
+    /// What kernels can use beyond what every such device has, separated by spaces.
+    pub features: String,
 }
 
 impl DeviceInfo {
@@ -45,6 +49,8 @@ impl DeviceInfo {
             id: id.into(),
             name: name.into(),
             driver: String::new(),
+            limits: String::new(),
+            features: String::new(),
             parallelism: 0,
             max_buffer: isize::MAX as usize,
         }

@@ -76,8 +76,10 @@ pub enum Error {
         limit: usize,
     },
     /// One buffer is larger than the device can hold in one piece; waiting or freeing does not help.
-    #[error("a buffer of {requested} bytes was requested, the device takes at most {max}")]
+    #[error("{op} needs a buffer of {requested} bytes in one piece, the device takes at most {max}")]
     BufferTooBig {
+        /// The operation.
+        op: &'static str,
         /// Bytes requested.
         requested: usize,
         /// The largest buffer of the device.

@@ -36,7 +36,7 @@ pub mod stft;
 pub mod tensor;
 pub mod window;
 
-pub use backend::SpectralBackend;
+pub use backend::{KernelTime, SpectralBackend};
 pub use buffer::{Buffer, HostBytes, RawBuffer};
 pub use cosine::{DctSpec, DctType, Wave};
 pub use device::{Device, DeviceInfo, DeviceKind};

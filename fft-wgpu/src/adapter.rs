@@ -20,12 +20,8 @@ pub struct AdapterDescription {
     pub kind: &'static str,
     /// The largest buffer in bytes.
     pub max_buffer: u64,
-    /// The largest part of a buffer that a kernel sees at once, in bytes.
-    pub max_binding: u64,
-    /// Bytes that the invocations of a workgroup share.
-    pub workgroup_memory: u32,
-    /// The most invocations of a workgroup.
-    pub workgroup_size: u32,
+    /// What bounds a kernel: bytes of a binding, memory and invocations of a workgroup.
+    pub limits: String,
     /// Features that kernels can use, separated by spaces.
     pub features: String,
 }
@@ -47,15 +43,6 @@ pub(crate) fn driver(info: &AdapterInfo) -> String {
 
 fn describe(index: usize, adapter: &Adapter) -> AdapterDescription {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let known = [
-        (wgpu::Features::SHADER_F16, "f16"),
-        (wgpu::Features::SHADER_F64, "f64"),
-        (wgpu::Features::SUBGROUP, "subgroups"),
-        (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
-        (wgpu::Features::IMMEDIATES, "immediates"),
-    ];
-    let names: Vec<&str> =
-        known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| *name).collect();
     AdapterDescription {
         index,
         driver: driver(&info),
@@ -63,11 +50,34 @@ fn describe(index: usize, adapter: &Adapter) -> AdapterDescription {
         kind: kind(info.device_type),
         name: info.name,
         max_buffer: limits.max_buffer_size,
-        max_binding: limits.max_storage_buffer_binding_size,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
-        workgroup_size: limits.max_compute_invocations_per_workgroup,
-        features: names.join(" "),
+        limits: self::limits(&limits),
+        features: self::features(features),
     }
+}
+
+/// The limits that kernels meet, in words.
+pub(crate) fn limits(limits: &wgpu::Limits) -> String {
+    format!(
+        "bindings of {} MiB, workgroups of {} KiB and {} invocations",
+        limits.max_storage_buffer_binding_size >> 20,
+        limits.max_compute_workgroup_storage_size >> 10,
+        limits.max_compute_invocations_per_workgroup
+    )
+}
+
+/// The features that concern kernels, by their names.
+pub(crate) fn features(features: wgpu::Features) -> String {
+    let known = [
+        (wgpu::Features::SHADER_F16, "f16"),
+        (wgpu::Features::SHADER_F64, "f64"),
+        (wgpu::Features::SUBGROUP, "subgroups"),
+        (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+        (wgpu::Features::IMMEDIATES, "immediates"),
+        (wgpu::Features::PIPELINE_CACHE, "pipeline-cache"),
+    ];
+    let names: Vec<&str> =
+        known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| *name).collect();
+    names.join(" ")
 }
 
 /// The adapters, hardware first, each kind in the driver's order. An adapter that several interfaces offer is there once for each.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use fft_core::backend::CacheStats;
 use fft_core::{
-    BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, MemoryTracker, ReduceOp, Result,
-    ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
+    BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
+    Result, ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
 };
 
 use crate::context::Context;
@@ -127,6 +127,10 @@ impl SpectralBackend for WgpuBackend {
 
     fn synchronize(&self) -> Result<()> {
         self.context.wait()
+    }
+
+    fn kernel_times(&self) -> Result<Option<Vec<KernelTime>>> {
+        self.context.kernel_times()
     }
 
     fn trim(&self) {

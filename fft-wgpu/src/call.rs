@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
         let (binding, first) = found.ok_or_else(|| {
             let (low, high) = operand.span(shape);
             let requested = (high - low + 1) as usize * operand.bytes;
-            fft_core::Error::BufferTooBig { requested, max: self.context.limits.binding as usize }
+            self.context.too_big(self.op, requested)
         })?;
         self.bind(binding, first);
         Ok(())

@@ -9,6 +9,7 @@ use wgpu::{DeviceDescriptor, ExperimentalFeatures, Features, MemoryHints, Trace}
 
 use crate::fourier::Plans;
 use crate::memory::Pool;
+use crate::pipeline_cache::CacheFile;
 use crate::pipelines::Pipelines;
 use crate::status::Status;
 use crate::stream::Stream;
@@ -68,16 +69,26 @@ impl Context {
             limits.max_compute_invocations_per_workgroup = offered.max_compute_invocations_per_workgroup;
             limits.max_compute_workgroup_size_x = offered.max_compute_workgroup_size_x;
         }
+        let unavailable =
+            |reason: String| Error::DeviceUnavailable { device: format!("{id} ({})", about.name), reason };
+        let mut features = Features::empty();
+        if options.profile {
+            if !adapter.features().contains(Features::TIMESTAMP_QUERY) {
+                return Err(unavailable("it has no timestamps, which a profile needs".to_owned()));
+            }
+            features |= Features::TIMESTAMP_QUERY;
+        }
+        if options.pipeline_cache.is_some() {
+            features |= adapter.features() & Features::PIPELINE_CACHE;
+        }
         let descriptor = DeviceDescriptor {
             label: Some("fft-tensor"),
-            required_features: Features::empty(),
+            required_features: features,
             required_limits: limits.clone(),
             experimental_features: ExperimentalFeatures::disabled(),
             memory_hints: MemoryHints::Performance,
             trace: Trace::Off,
         };
-        let unavailable =
-            |reason: String| Error::DeviceUnavailable { device: format!("{id} ({})", about.name), reason };
         let opened = pollster::block_on(adapter.request_device(&descriptor));
         let (device, queue) = opened.map_err(|e| unavailable(e.to_string()))?;
 
@@ -95,7 +106,14 @@ impl Context {
         let mut info = DeviceInfo::new(DeviceKind::Wgpu, id, about.name.clone());
         info.driver = format!("{} {}", about.backend, adapter::driver(&about)).trim().to_owned();
         info.max_buffer = buffer as usize;
-        let stream = Stream::new(&device);
+        info.limits = adapter::limits(&limits);
+        info.features = adapter::features(adapter.features());
+        let stream = Stream::new(&device, &queue, options.profile);
+        let folder = options.pipeline_cache.as_ref().filter(|_| features.contains(Features::PIPELINE_CACHE));
+        let kept = match folder {
+            Some(folder) => CacheFile::open(&device, &about, folder)?,
+            None => None,
+        };
         Ok(Arc::new(Self {
             limits: Limits {
                 binding,
@@ -104,7 +122,7 @@ impl Context {
                 line: (limits.max_compute_workgroup_storage_size as usize / 8).min(4096),
             },
             pool: Pool::new(buffer),
-            pipelines: Pipelines::new(options.validation),
+            pipelines: Pipelines::new(options.validation, kept),
             stream: Mutex::new(stream),
             staging: Mutex::default(),
             counters: Counters::default(),
@@ -132,6 +150,11 @@ impl Context {
 
     pub(crate) fn unsupported(&self, op: &'static str, reason: impl Into<String>) -> Error {
         Error::Unsupported { op, device: self.info.id.clone(), reason: reason.into() }
+    }
+
+    /// A kernel of `op` would have to see more bytes at once than a binding holds.
+    pub(crate) fn too_big(&self, op: &'static str, requested: usize) -> Error {
+        Error::BufferTooBig { op, requested, max: self.limits.binding as usize }
     }
 
     /// Frees what is kept for reuse.

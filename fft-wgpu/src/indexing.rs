@@ -172,10 +172,7 @@ struct Scatter<'a> {
 impl<'a> Scatter<'a> {
     /// The indices alone: a binding, and what tells a kernel where they are.
     fn indices(&self) -> Result<(Binding<'a>, Params)> {
-        let too_big = || fft_core::Error::BufferTooBig {
-            requested: self.sources * 8,
-            max: self.context.limits.binding as usize,
-        };
+        let too_big = || self.context.too_big("scatter", self.sources * 8);
         let (binding, base) =
             self.numbers.window(self.context, &[self.sources], false).ok_or_else(too_big)?;
         let mut params: Params = bytemuck::Zeroable::zeroed();
@@ -217,7 +214,7 @@ impl<'a> Scatter<'a> {
         let walk = Walk::ordered(shape, vec![dst, self.src.clone(), numbers, order], 1);
         let Some(raw) = self.raw() else { return Ok(()) };
         let (name, text) = set_kernel(raw, self.index);
-        walk.parts(self.context, &mut |walk| {
+        walk.parts(self.context, "scatter", &mut |walk| {
             let Some((mut params, bindings)) = walk.params(self.context, 3) else { return Ok(()) };
             params.flags = self.places as u32;
             params.base[3] = walk.operands[3].offset as i32;
@@ -246,7 +243,7 @@ impl<'a> Scatter<'a> {
             Operand { strides: along(self.axis, rank, 1), offset: 0, bytes: 1, ..self.numbers.clone() };
         let walk = Walk::new(shape, vec![self.dst.clone(), src, order]);
         let (name, text) = add_kernel(self.values);
-        walk.parts(self.context, &mut |walk| {
+        walk.parts(self.context, "scatter", &mut |walk| {
             let Some((mut params, bindings)) = walk.params(self.context, 2) else { return Ok(()) };
             params.base[2] = walk.operands[2].offset as i32;
             params.more[0] = stride as i32 as u32;

@@ -1,6 +1,6 @@
 //! Products of matrices.
 
-use fft_core::{Error, Result, View, ViewMut};
+use fft_core::{Result, View, ViewMut};
 
 use crate::context::Context;
 use crate::elementwise::{fill, store};
@@ -140,13 +140,13 @@ impl Problem<'_> {
     fn run(self, context: &Context) -> Result<()> {
         let problem = self.with_slack();
         if problem.fits_one(context) {
-            return problem.batch.parts(context, &mut |batch| problem.part(context, batch));
+            return problem.batch.parts(context, OP, &mut |batch| problem.part(context, batch));
         }
         let by_rows = problem.rows >= problem.columns;
         let length = if by_rows { problem.rows } else { problem.columns };
         if length <= TILE {
             let requested = problem.inner * length * problem.types.a.bytes().max(problem.types.b.bytes());
-            return Err(Error::BufferTooBig { requested, max: context.limits.binding as usize });
+            return Err(context.too_big(OP, requested));
         }
         let half = (length / 2).next_multiple_of(TILE).min(length - 1);
         for range in [0..half, half..length] {

@@ -73,7 +73,7 @@ impl Pool {
 
     /// A buffer of at least `bytes` bytes and its reservation.
     fn take(&self, context: &Context, bytes: usize) -> Result<(Block, Reservation)> {
-        let too_big = || Error::BufferTooBig { requested: bytes, max: self.max_buffer as usize };
+        let too_big = || Error::BufferTooBig { op: "alloc", requested: bytes, max: self.max_buffer as usize };
         let least = (bytes as u64).checked_next_multiple_of(GRAIN).ok_or_else(too_big)?;
         if least > self.max_buffer {
             return Err(too_big());
@@ -126,7 +126,7 @@ impl Pool {
 
     /// A buffer for tables of plans, which belong to the device and not to tensors: neither counted nor kept for reuse.
     pub(crate) fn keep(&self, context: &Context, bytes: usize) -> Result<Block> {
-        let too_big = || Error::BufferTooBig { requested: bytes, max: context.limits.binding as usize };
+        let too_big = || context.too_big("tables", bytes);
         let size = (bytes.max(1) as u64).checked_next_multiple_of(GRAIN).ok_or_else(too_big)?;
         if size > context.limits.binding {
             return Err(too_big());

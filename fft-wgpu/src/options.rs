@@ -1,5 +1,6 @@
 //! How a device is chosen and used.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which adapter of the machine.
@@ -34,6 +35,12 @@ pub struct WgpuOptions {
     pub max_binding: Option<usize>,
     /// Whether shaders check their indices and loops, and drivers their calls where a validation layer is installed. For tests.
     pub validation: bool,
+    /// Whether to measure what each kernel costs, for [`kernel_times`](fft_core::SpectralBackend::kernel_times); work is then waited for
+    /// more often.
+    pub profile: bool,
+    /// A directory in which compiled kernels are kept from one run to the next, where the driver can do that (Vulkan); made when it is
+    /// needed.
+    pub pipeline_cache: Option<PathBuf>,
     /// How long to wait for the device before it counts as lost.
     pub timeout: Duration,
 }
@@ -46,6 +53,8 @@ impl Default for WgpuOptions {
             default_limits: false,
             max_binding: None,
             validation: false,
+            profile: false,
+            pipeline_cache: None,
             timeout: Duration::from_secs(300),
         }
     }

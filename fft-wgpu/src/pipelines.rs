@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
     BindGroupLayoutEntry, BindingResource, BindingType, BufferBinding, BufferBindingType, BufferSize,
-    ComputePipeline, ComputePipelineDescriptor, PipelineCompilationOptions, PipelineLayoutDescriptor,
-    ShaderModuleDescriptor, ShaderRuntimeChecks, ShaderSource, ShaderStages,
+    ComputePipeline, ComputePipelineDescriptor, ErrorFilter, PipelineCompilationOptions,
+    PipelineLayoutDescriptor, ShaderModuleDescriptor, ShaderRuntimeChecks, ShaderSource, ShaderStages,
 };
 
 use crate::memory::Block;
 use crate::params::PARAMS_BYTES;
+use crate::pipeline_cache::CacheFile;
 
 /// The most bind groups that are kept.
 const MAX_GROUPS: usize = 8192;
@@ -48,6 +49,7 @@ type GroupKey = Vec<(u64, u64, u64, bool)>;
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     checked: bool,
+    kept: Option<CacheFile>,
     made: Mutex<HashMap<String, Arc<Pipeline>>>,
     layouts: Mutex<HashMap<Vec<bool>, BindGroupLayout>>,
     groups: Mutex<HashMap<GroupKey, BindGroup>>,
@@ -61,10 +63,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pipelines {
-    /// With `checked` shaders check their indices and bound their loops.
-    pub(crate) fn new(checked: bool) -> Self {
+    /// With `checked` shaders check their indices and bound their loops. `kept` has kernels of earlier runs.
+    pub(crate) fn new(checked: bool, kept: Option<CacheFile>) -> Self {
         Self {
             checked,
+            kept,
             made: Mutex::default(),
             layouts: Mutex::default(),
             groups: Mutex::default(),
@@ -114,18 +117,20 @@ impl Pipelines {
         layout
     }
 
-    /// The pipeline of a name, which stands for its source and for which of its bindings are written.
+    /// The pipeline of a name, which stands for its source and for which of its bindings are written. The error is what the driver says against
+    /// the kernel.
     pub(crate) fn get(
         &self,
         device: &wgpu::Device,
         name: &str,
         bindings: &[Binding<'_>],
         source: impl FnOnce() -> String,
-    ) -> Arc<Pipeline> {
+    ) -> Result<Arc<Pipeline>, String> {
         let mut made = lock(&self.made);
         if let Some(pipeline) = made.get(name) {
-            return Arc::clone(pipeline);
+            return Ok(Arc::clone(pipeline));
         }
+        let scopes = [ErrorFilter::Validation, ErrorFilter::Internal].map(|f| device.push_error_scope(f));
         let text = fft_shaders::link(&source());
         let descriptor =
             ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(text.into()) };
@@ -154,12 +159,20 @@ impl Pipelines {
                 zero_initialize_workgroup_memory: self.checked,
                 ..Default::default()
             },
-            cache: None,
+            cache: self.kept.as_ref().map(CacheFile::cache),
         });
+        // The last one pushed is the first to go.
+        let mut failure = None;
+        for scope in scopes.into_iter().rev() {
+            failure = pollster::block_on(scope.pop()).or(failure);
+        }
+        if let Some(error) = failure {
+            return Err(error.to_string());
+        }
         let pipeline = Arc::new(Pipeline { pipeline, layout });
         made.insert(name.to_owned(), Arc::clone(&pipeline));
         self.pipelines_created.fetch_add(1, Relaxed);
-        pipeline
+        Ok(pipeline)
     }
 
     /// The bind group of a pipeline's layout with these buffers.
@@ -191,5 +204,13 @@ impl Pipelines {
         groups.insert(key, group.clone());
         self.groups_created.fetch_add(1, Relaxed);
         group
+    }
+}
+
+impl Drop for Pipelines {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.as_ref().filter(|_| self.pipelines_created() > 0) {
+            kept.save();
+        }
     }
 }

@@ -233,7 +233,7 @@ pub(crate) fn reduce(
     let turned = [pick(&whole, &kept_axes), pick(&whole, axes)];
     let (kept, inner) = walks(&result, &whole, [&kept_shape, &inner_shape], turned.clone());
     if kept.shape.len() + inner.shape.len() <= MAX_RANK {
-        return kept.parts(context, &mut |kept| staged(context, &kernel, kept, &inner));
+        return kept.parts(context, OP, &mut |kept| staged(context, &kernel, kept, &inner));
     }
     // Elements in more axes than a kernel walks: first in a row each.
     let scratch = context.scratch(src.layout.len() * src.dtype.size())?;
@@ -253,7 +253,7 @@ pub(crate) fn reduce(
             context.unsupported(OP, format!("{} axes of a strided result are too many", kept.shape.len()))
         );
     }
-    kept.parts(context, &mut |kept| staged(context, &kernel, kept, &inner))
+    kept.parts(context, OP, &mut |kept| staged(context, &kernel, kept, &inner))
 }
 
 /// The results with the first element of each, and the elements from there.

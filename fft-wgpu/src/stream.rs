@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::memory::{Block, Scratch};
 use crate::params::{PARAMS_BYTES, Params};
 use crate::pipelines::Binding;
+use crate::profile::Profile;
 
 /// Bytes of parameters and small uploads of one submission.
 const ARENA: usize = 256 << 10;
@@ -41,10 +42,13 @@ pub(crate) struct Stream {
     /// The number of this recording.
     serial: u64,
     in_flight: VecDeque<SubmissionIndex>,
+    /// When each kernel is measured.
+    pub(crate) profile: Option<Profile>,
 }
 
 impl Stream {
-    pub(crate) fn new(device: &wgpu::Device) -> Self {
+    /// With `profile` each kernel has a pass of its own, whose time is taken.
+    pub(crate) fn new(device: &wgpu::Device, queue: &wgpu::Queue, profile: bool) -> Self {
         let arena = device.create_buffer(&BufferDescriptor {
             label: Some("arena"),
             size: ARENA as u64,
@@ -52,7 +56,16 @@ impl Stream {
             mapped_at_creation: false,
         });
         let bytes = Vec::with_capacity(ARENA);
-        Self { encoder: None, pass: None, bytes, arena, dispatches: 0, serial: 1, in_flight: VecDeque::new() }
+        Self {
+            encoder: None,
+            pass: None,
+            bytes,
+            arena,
+            dispatches: 0,
+            serial: 1,
+            in_flight: VecDeque::new(),
+            profile: profile.then(|| Profile::new(device, queue, MAX_DISPATCHES)),
+        }
     }
 
     fn encoder(&mut self, device: &wgpu::Device) -> &mut CommandEncoder {
@@ -60,10 +73,15 @@ impl Stream {
             .get_or_insert_with(|| device.create_command_encoder(&CommandEncoderDescriptor { label: None }))
     }
 
-    fn pass(&mut self, device: &wgpu::Device) -> &mut ComputePass<'static> {
-        if self.pass.is_none() {
-            let descriptor = ComputePassDescriptor::default();
-            let pass = self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime();
+    /// The pass for a kernel: the one that is open, or one of its own where its time is taken.
+    fn pass(&mut self, device: &wgpu::Device, name: &str) -> &mut ComputePass<'static> {
+        if self.pass.is_none() || self.profile.is_some() {
+            self.pass = None;
+            self.encoder(device);
+            let timestamp_writes = self.profile.as_mut().map(|p| p.begin(name));
+            let descriptor = ComputePassDescriptor { label: None, timestamp_writes };
+            let Some(encoder) = &mut self.encoder else { unreachable!("made above") };
+            let pass = encoder.begin_compute_pass(&descriptor).forget_lifetime();
             return self.pass.insert(pass);
         }
         match &mut self.pass {
@@ -90,10 +108,11 @@ impl Stream {
         self.bytes.len() + bytes.next_multiple_of(PARAMS_BYTES) <= ARENA && self.dispatches < MAX_DISPATCHES
     }
 
-    /// Submits what is recorded.
-    fn submit(&mut self, context: &Context) {
+    /// Submits what is recorded. Where kernels are measured, waits for it.
+    fn submit(&mut self, context: &Context) -> Result<()> {
         self.pass = None;
-        let Some(encoder) = self.encoder.take() else { return };
+        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        let measured = self.profile.as_ref().map_or(0, |p| p.resolve(&mut encoder));
         if !self.bytes.is_empty() {
             context.queue.write_buffer(&self.arena, 0, &self.bytes);
             self.bytes.clear();
@@ -103,18 +122,24 @@ impl Stream {
         self.dispatches = 0;
         self.serial += 1;
         Context::count(&context.counters.submissions);
+        if let Some(profile) = self.profile.as_mut().filter(|_| measured > 0) {
+            let staging = profile.staging.clone();
+            context
+                .map(&staging, measured, self.in_flight.back().cloned(), |bytes| profile.collect(bytes))?;
+        }
+        Ok(())
     }
 }
 
 impl Context {
-    fn stream(&self) -> MutexGuard<'_, Stream> {
+    pub(crate) fn stream(&self) -> MutexGuard<'_, Stream> {
         // A panic cannot leave half a dispatch: it is recorded by one call at the end.
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Submits what is recorded, and waits when the device is far behind.
     fn flush(&self, stream: &mut Stream) -> Result<()> {
-        stream.submit(self);
+        stream.submit(self)?;
         while stream.in_flight.len() > MAX_IN_FLIGHT {
             let oldest = stream.in_flight.pop_front();
             self.poll(oldest)?;
@@ -164,7 +189,8 @@ impl Context {
             return Ok(());
         }
         self.check()?;
-        let pipeline = self.pipelines.get(&self.device, name, bindings, source);
+        let refused = |reason: String| self.unsupported("kernel", format!("{name}: {reason}"));
+        let pipeline = self.pipelines.get(&self.device, name, bindings, source).map_err(refused)?;
         let most = self.limits.groups as usize;
         // Nearly square where one dimension does not do, so that few groups have nothing to do.
         let rows = groups.div_ceil(most);
@@ -182,7 +208,7 @@ impl Context {
             binding.block.used.store(stream.serial, Relaxed);
         }
         let at = stream.put(bytemuck::bytes_of(&params)) as u32;
-        let pass = stream.pass(&self.device);
+        let pass = stream.pass(&self.device, name);
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &group, &[at]);
         pass.dispatch_workgroups(columns as u32, rows as u32, 1);
@@ -280,7 +306,7 @@ impl Context {
                 let mut stream = self.stream();
                 let encoder = stream.between_passes(&self.device);
                 encoder.copy_buffer_to_buffer(&src.buffer, start, &staging, 0, size);
-                stream.submit(self);
+                stream.submit(self)?;
                 let index = stream.in_flight.pop_back();
                 // What came before is done when this is.
                 stream.in_flight.clear();

@@ -172,6 +172,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn parts(
         &self,
         context: &Context,
+        op: &'static str,
         work: &mut dyn FnMut(&Walk<'a>) -> Result<()>,
     ) -> Result<()> {
         if self.len() == 0 {
@@ -181,8 +182,11 @@ impl<'a> Walk<'a> {
             return work(self);
         }
         if self.shape.is_empty() {
-            let requested = self.operands.iter().map(|o| o.bytes).max().unwrap_or(0);
-            return Err(Error::BufferTooBig { requested, max: context.limits.binding as usize });
+            let needs = |o: &Operand<'_>| {
+                let (low, high) = o.span(&[]);
+                (high - low + 1) as usize * o.bytes
+            };
+            return Err(context.too_big(op, self.operands.iter().map(needs).max().unwrap_or(0)));
         }
         let n = self.shape[0];
         // Too many axes: one by one; too many bytes: halves, at elements that begin a word.
@@ -193,7 +197,7 @@ impl<'a> Walk<'a> {
             vec![0..half, half..n]
         };
         for range in ranges {
-            self.part(range).parts(context, work)?;
+            self.part(range).parts(context, op, work)?;
         }
         Ok(())
     }

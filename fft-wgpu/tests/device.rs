@@ -33,7 +33,10 @@ fn adapters_that_are_not_there_are_refused() {
         assert!(matches!(refused, Err(Error::DeviceUnavailable { .. })), "{refused:?}");
     }
     for (i, adapter) in fft_wgpu::adapters().iter().enumerate() {
-        assert!(adapter.index == i && !adapter.name.is_empty() && adapter.max_binding > 0, "{adapter:?}");
+        assert!(
+            adapter.index == i && !adapter.name.is_empty() && adapter.limits.contains("MiB"),
+            "{adapter:?}"
+        );
         let options = WgpuOptions { adapter: AdapterChoice::Index(i), ..Default::default() };
         assert_eq!(fft_wgpu::device(options).unwrap().info().name, adapter.name);
     }
@@ -138,7 +141,7 @@ fn random_operations_leave_nothing_behind() {
     let mut random = Random::new(17);
     {
         let mut kept: Vec<Tensor> = vec![ramp(&device, &[8, 12])];
-        for _ in 0..2000 {
+        for _ in 0..10_000 {
             let x = kept[random.below(kept.len())].clone();
             let made = match random.below(9) {
                 0 => x.affine(0.5, 0.25),

@@ -24,6 +24,8 @@ struct Row {
     driver: String,
     parallelism: usize,
     max_buffer: usize,
+    limits: String,
+    features: String,
 }
 
 pub(super) fn run(args: &DevicesArgs, out: &mut Output) -> Outcome {
@@ -42,6 +44,8 @@ pub(super) fn run(args: &DevicesArgs, out: &mut Output) -> Outcome {
             driver: d.driver,
             parallelism: d.parallelism,
             max_buffer: d.max_buffer,
+            limits: d.limits,
+            features: d.features,
         })
         .collect();
     if args.json {
@@ -55,5 +59,11 @@ pub(super) fn run(args: &DevicesArgs, out: &mut Output) -> Outcome {
             vec![r.id.clone(), r.name.clone(), r.driver.clone(), r.parallelism.to_string(), largest]
         })
         .collect();
-    out.table(&["device", "name", "driver", "threads", "largest buffer"], &cells)
+    out.table(&["device", "name", "driver", "threads", "largest buffer"], &cells)?;
+    for row in rows.iter().filter(|r| !r.limits.is_empty()) {
+        let features =
+            if row.features.is_empty() { "none of those that kernels know" } else { &row.features };
+        out.line(format!("\n{}: {}; features: {features}", row.id, row.limits))?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod generate;
 mod inspect;
 mod llamaize;
 mod output;
+mod profile;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -16,9 +17,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use fft_tensor::nn::models::check_finite_weights;
-use fft_tensor::{Device, Error, open_device};
+use fft_tensor::{DeviceOptions, Error, open_device};
 
 use output::Output;
+use profile::OpenedDevice;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -102,11 +104,20 @@ struct DeviceArgs {
     /// The most memory to use for tensors, such as 500MB or 4GiB; needing more is an error [default: no limit].
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     memory_limit: Option<usize>,
+    /// Show at the end what each kernel cost, by the GPU's own clock, on standard error; the run takes longer.
+    #[arg(long)]
+    profile: bool,
 }
 
 impl DeviceArgs {
-    fn open(&self) -> Result<Device, Failure> {
-        Ok(open_device(&self.device, self.threads, self.memory_limit)?)
+    fn open(&self) -> Result<OpenedDevice, Failure> {
+        let options = DeviceOptions {
+            threads: self.threads,
+            memory_limit: self.memory_limit,
+            profile: self.profile,
+            pipeline_cache: profile::cache_folder(),
+        };
+        Ok(OpenedDevice(open_device(&self.device, &options)?))
     }
 }
 

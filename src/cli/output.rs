@@ -46,29 +46,35 @@ impl Output {
 
     /// Rows with aligned columns: the first to the left, the others to the right.
     pub(super) fn table(&mut self, header: &[&str], rows: &[Vec<String>]) -> Outcome {
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count());
-            cells.chain([header[column].chars().count()]).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..header.len()).map(width).collect();
-        let format = |cells: Vec<&str>| {
-            let mut line = String::new();
-            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    line.push_str(&format!("{cell:<width$}"));
-                } else {
-                    line.push_str(&format!("  {cell:>width$}"));
-                }
-            }
-            line.trim_end().to_owned()
-        };
-        self.line(format(header.to_vec()))?;
-        self.line(widths.iter().map(|&w| "-".repeat(w)).collect::<Vec<_>>().join("  "))?;
-        for row in rows {
-            self.line(format(row.iter().map(String::as_str).collect()))?;
+        for line in table(header, rows) {
+            self.line(line)?;
         }
         Ok(())
     }
+}
+
+/// The lines of a table: the first column to the left, the others to the right.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let format = |cells: Vec<&str>| {
+        let mut line = String::new();
+        for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+            if column == 0 {
+                line.push_str(&format!("{cell:<width$}"));
+            } else {
+                line.push_str(&format!("  {cell:>width$}"));
+            }
+        }
+        line.trim_end().to_owned()
+    };
+    let mut lines =
+        vec![format(header.to_vec()), widths.iter().map(|&w| "-".repeat(w)).collect::<Vec<_>>().join("  ")];
+    lines.extend(rows.iter().map(|row| format(row.iter().map(String::as_str).collect())));
+    lines
 }
 
 /// A progress bar on standard error; nothing is drawn when that is no terminal.

@@ -6,7 +6,7 @@ use super::compare::ensure;
 use super::sample::{Array, Random};
 use super::{Case, Failure, Operation, Outcome};
 use crate::backend::AttentionSpec;
-use crate::{DType, Device, Error, HostBytes, Norm, ScatterMode, Tensor};
+use crate::{DType, Device, Error, HostBytes, KernelTime, Norm, ScatterMode, Tensor};
 
 const TRANSFER: &[Operation] = &[Operation::Alloc, Operation::Upload, Operation::Download];
 
@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("memory::limit", &[Operation::Memory, Operation::Alloc], limit),
     Case::new("memory::nothing_leaks_from_failures", &[Operation::Memory], failures_leak_nothing),
     Case::new("memory::trim", &[Operation::Trim], trim),
+    Case::new("memory::kernel_times", &[Operation::KernelTimes], kernel_times),
     Case::new("memory::steady_state", &[Operation::CacheStats], steady_state),
 ];
 
@@ -72,6 +73,18 @@ fn scope(device: &Device) -> Outcome {
     let product = inside.ok_or_else(|| Failure::new("the work was not done"))??;
     let got = product.to_vec::<f32>()?;
     ensure(calls == 1 && got.iter().all(|&v| v == 256.0), || format!("{calls} calls, {}", got[0]))
+}
+
+fn kernel_times(device: &Device) -> Outcome {
+    let x = Tensor::full(device, &[1 << 10], DType::F32, 2.0)?;
+    x.exp()?;
+    let Some(before) = device.kernel_times()? else { return Ok(()) };
+    x.exp()?;
+    x.exp()?;
+    let after = device.kernel_times()?.unwrap_or_default();
+    let calls = |times: &[KernelTime]| times.iter().map(|t| t.calls).sum::<u64>();
+    ensure(calls(&before) > 0 && calls(&after) == calls(&before) + 2, || format!("{before:?}, {after:?}"))?;
+    ensure(after.iter().all(|t| t.seconds >= 0.0 && !t.name.is_empty()), || format!("{after:?}"))
 }
 
 fn trim(device: &Device) -> Outcome {

@@ -55,7 +55,7 @@ impl BlockPool {
 
     /// A block of at least `bytes` bytes of unspecified (initialised) content, and its reservation.
     pub(crate) fn take(&self, bytes: usize) -> Result<(Block, Reservation)> {
-        let too_big = || Error::BufferTooBig { requested: bytes, max: isize::MAX as usize };
+        let too_big = || Error::BufferTooBig { op: "alloc", requested: bytes, max: isize::MAX as usize };
         let (size, list) =
             class(bytes).filter(|&(size, _)| size < isize::MAX as usize).ok_or_else(too_big)?;
         let reservation = self.tracker.reserve(size)?;

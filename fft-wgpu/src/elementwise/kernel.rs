@@ -133,7 +133,7 @@ impl Map {
 
     /// Runs it over a walk whose operands are the destination and the sources in order.
     pub(crate) fn run(&self, context: &Context, walk: &Walk<'_>, value: [f32; 4]) -> Result<()> {
-        walk.parts(context, &mut |walk| self.part(context, walk, value))
+        walk.parts(context, "elementwise", &mut |walk| self.part(context, walk, value))
     }
 
     fn part(&self, context: &Context, walk: &Walk<'_>, value: [f32; 4]) -> Result<()> {

@@ -7,7 +7,7 @@ mod staged;
 
 use std::sync::Arc;
 
-use fft_core::{DType, Direction, Error, FftKind, FftSpec, Result, View, ViewMut};
+use fft_core::{DType, Direction, FftKind, FftSpec, Result, View, ViewMut};
 
 use crate::context::Context;
 use crate::elementwise::fill;
@@ -63,10 +63,7 @@ pub(crate) fn fft(context: &Context, spec: FftSpec, src: View<'_>, dst: ViewMut<
     }
     let n = spec.n;
     if n > 1 << 30 {
-        return Err(Error::BufferTooBig {
-            requested: n.saturating_mul(8),
-            max: context.limits.binding as usize,
-        });
+        return Err(context.too_big(OP, n.saturating_mul(8)));
     }
     let even = n.is_multiple_of(2);
     let (load, save) = match (spec.kind, even) {
@@ -121,7 +118,7 @@ impl Transform<'_> {
         let lines = batch.shape.first().copied().unwrap_or(1);
         let axes = batch.shape.len() > MAX_BATCH_RANK;
         if (!scratch && !axes) || lines == 1 {
-            return batch.parts(self.context, &mut |part| self.run(part));
+            return batch.parts(self.context, OP, &mut |part| self.run(part));
         }
         let ranges: Vec<_> =
             if axes { (0..lines).map(|i| i..i + 1).collect() } else { vec![0..lines / 2, lines / 2..lines] };
@@ -177,9 +174,7 @@ impl Transform<'_> {
             Place::Lines(block) => Ok((Binding::whole(block, operand == 0), 0)),
             Place::User => {
                 let found = batch.operands[operand].window(self.context, &batch.shape, operand == 0);
-                let requested = self.spec.n * 8;
-                let max = self.context.limits.binding as usize;
-                found.ok_or(Error::BufferTooBig { requested, max })
+                found.ok_or_else(|| self.context.too_big(OP, self.spec.n * 8))
             }
         }
     }
