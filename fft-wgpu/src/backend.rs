@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use fft_core::backend::CacheStats;
+use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
-    Result, ScatterMode, SpectralBackend, UnaryOp, View, ViewMut,
+    Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
 };
 
 use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
-use crate::{WgpuOptions, elementwise, fourier, indexing, matmul, reduction, transfer};
+use crate::{WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, transfer};
 
 /// A GPU, or a software adapter, through wgpu.
 ///
@@ -182,5 +182,20 @@ impl SpectralBackend for WgpuBackend {
 
     fn fft(&self, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
         fourier::fft(&self.context, spec, src, dst)
+    }
+
+    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
+        attention::attention(&self.context, q, k, v, spec)
+    }
+
+    fn attention_backward(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        grad: &Tensor,
+        spec: AttentionSpec,
+    ) -> Result<[Tensor; 3]> {
+        attention::attention_backward(&self.context, q, k, v, grad, spec)
     }
 }

@@ -11,6 +11,7 @@
 //! - A lost device, a shortage of memory and a device that does not answer are errors of the call that meets them and of all after it.
 
 mod adapter;
+mod attention;
 mod backend;
 mod call;
 mod context;
@@ -43,5 +44,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(indexing::every_shader());
     all.extend(matmul::every_shader());
     all.extend(fourier::every_shader());
+    all.extend(attention::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

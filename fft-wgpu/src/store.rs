@@ -147,15 +147,21 @@ impl Store {
     /// A statement that stores `value` as the element of `D` at the `i32` expression `place`. Packed elements enter their words by atomic
     /// operations on their own bits, so that neighbours may be written at the same time.
     pub(crate) fn put(self, place: &str, value: &str) -> String {
+        self.put_into("D", place, value)
+    }
+
+    /// [`put`](Self::put) into another destination.
+    pub(crate) fn put_into(self, array: &str, place: &str, value: &str) -> String {
         let bits = self.encode(value);
         if !self.packed() {
-            return format!("D[{place}] = {bits};");
+            return format!("{array}[{place}] = {bits};");
         }
         let (per, width) = (self.per_word(), self.bytes() * 8);
         let (mask, log) = ((1u64 << width) - 1, per.trailing_zeros());
         format!(
             "let shift = u32({place} & {}) * {width}u;\n    let bits = ({bits}) << shift;\n    \
-             atomicAnd(&D[{place} >> {log}u], ~({mask}u << shift));\n    atomicOr(&D[{place} >> {log}u], bits);",
+             atomicAnd(&{array}[{place} >> {log}u], ~({mask}u << shift));\n    \
+             atomicOr(&{array}[{place} >> {log}u], bits);",
             per - 1
         )
     }

@@ -3,6 +3,8 @@
 //! WGSL has no includes. The files of [`LIBRARY`] hold functions, structures and constants, one after another; [`link`] puts before
 //! a kernel those that it uses, and those that these use, so that a shader is no longer than it must be.
 
+pub mod attention;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 

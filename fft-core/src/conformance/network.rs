@@ -315,6 +315,10 @@ fn attention(device: &Device) -> Outcome {
         [1, 2, 2, 33, 40, 24, 20],
         [1, 2, 1, 70, 70, 64, 64],
         [3, 3, 3, 1, 4, 1, 1],
+        // Long rows, and few of them before many keys.
+        [1, 12, 1, 1, 150, 72, 200],
+        [1, 1, 1, 40, 700, 20, 130],
+        [1, 1, 1, 3, 5, 8, 300],
     ];
     for dtype in floats(device) {
         for (seed, size) in sizes.into_iter().enumerate() {

@@ -298,6 +298,8 @@ fn attention_backward(device: &Device) -> Outcome {
         [1, 2, 1, 3, 1500, 32, 32],
         [1, 2, 2, 33, 40, 24, 20],
         [2, 3, 1, 70, 70, 64, 64],
+        [1, 2, 1, 20, 70, 100, 72],
+        [1, 1, 1, 5, 6, 10, 150],
     ];
     for dtype in precisions(device) {
         for (seed, [batch, heads, groups, t, s, dim, dim_v]) in sizes.into_iter().enumerate() {

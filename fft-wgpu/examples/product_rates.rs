@@ -1,0 +1,110 @@
+//! How long attention and products take with kernels of their own, beside the compositions that they replace, on the same device in the same
+//! run: `cargo run --release -p fft-wgpu --example product_rates [part of a name]`.
+//!
+//! Rounds alternate between kernel and composition; the median of each counts.
+
+use std::time::Instant;
+
+use fft_core::backend::AttentionSpec;
+use fft_core::{Device, Result, Tensor, compose};
+use fft_wgpu::WgpuOptions;
+
+const ROUNDS: usize = 5;
+
+/// Numbers between -1 and 1 that look random.
+fn noise(device: &Device, shape: &[usize], seed: u32) -> Result<Tensor> {
+    let mut state = seed | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / u32::MAX as f32 * 2.0 - 1.0
+    };
+    let data: Vec<f32> = std::iter::repeat_with(next).take(shape.iter().product()).collect();
+    Tensor::from_slice(device, &data, shape)
+}
+
+struct Table<'a> {
+    device: &'a Device,
+    chosen: Option<String>,
+}
+
+impl Table<'_> {
+    fn wants(&self, name: &str) -> bool {
+        self.chosen.as_ref().is_none_or(|part| name.contains(part.as_str()))
+    }
+
+    fn seconds<T>(&self, work: &dyn Fn() -> Result<T>) -> Result<f64> {
+        self.device.synchronize()?;
+        let start = Instant::now();
+        let made = work()?;
+        self.device.synchronize()?;
+        drop(made);
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn line<T>(
+        &self,
+        name: &str,
+        own: &dyn Fn() -> Result<T>,
+        composed: &dyn Fn() -> Result<T>,
+    ) -> Result<()> {
+        if !self.wants(name) {
+            return Ok(());
+        }
+        let mut times = [Vec::new(), Vec::new()];
+        for round in 0..=ROUNDS {
+            for (times, work) in times.iter_mut().zip([own, composed]) {
+                let seconds = self.seconds(work)?;
+                // The first round compiles.
+                if round > 0 {
+                    times.push(seconds);
+                }
+            }
+        }
+        let [own, composed] = times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[ROUNDS / 2] * 1e3
+        });
+        println!("{name:<44} {own:>10.2} {composed:>12.2} {:>8.2}", composed / own);
+        Ok(())
+    }
+}
+
+fn attention(table: &Table<'_>) -> Result<()> {
+    // Query heads, key heads, queries, keys
+    for (name, [heads, groups, t, s]) in [
+        ("attention, 512 causal", [4, 4, 512, 512]),
+        ("attention, 2048 causal", [2, 2, 2048, 2048]),
+        ("attention, 1 query, 2048 keys", [8, 2, 1, 2048]),
+        ("attention, 1 query, 2048 keys, each its own", [8, 8, 1, 2048]),
+        ("attention, 40 queries, 2048 keys", [4, 4, 40, 2048]),
+    ] {
+        if !table.wants(name) {
+            continue;
+        }
+        let q = noise(table.device, &[1, heads, t, 64], 1)?;
+        let (k, v) =
+            (noise(table.device, &[1, groups, s, 64], 2)?, noise(table.device, &[1, groups, s, 64], 3)?);
+        let spec = AttentionSpec { scale: 0.125, causal: true, offset: s - t };
+        table
+            .line(name, &|| Tensor::attention(&q, &k, &v, spec), &|| compose::attention(&q, &k, &v, spec))?;
+        if t == 512 {
+            let g = noise(table.device, &[1, heads, t, 64], 4)?;
+            table.line(
+                "attention_backward, 512 causal",
+                &|| Tensor::attention_backward(&q, &k, &v, &g, spec),
+                &|| compose::attention_backward(&q, &k, &v, &g, spec),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let device = fft_wgpu::device(WgpuOptions::default())?;
+    let table = Table { device: &device, chosen: std::env::args().nth(1) };
+    println!("{} ({})", device.info().name, device.info().driver);
+    println!("{:<44} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
+    attention(&table)
+}

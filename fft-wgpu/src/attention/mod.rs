@@ -1,0 +1,159 @@
+//! Softmax attention without the map of queries by keys (Dao et al. 2022).
+//!
+//! Rows are the queries of all heads that share keys. Many rows go in tiles of 64; a few, as when tokens are generated one by one, in a kernel
+//! of their own with an invocation for each key. Where there are few tiles the keys are cut into parts, which are joined at the end.
+
+mod backward;
+mod source;
+
+use fft_core::backend::AttentionSpec;
+use fft_core::{Result, Tensor, compose};
+
+use crate::call::{Call, fits_bytes, real};
+use crate::context::Context;
+use crate::pipelines::Binding;
+use crate::store::Store;
+use crate::walk::{Operand, block_of};
+use source::{Few, Finish, Join, Tile};
+
+pub(crate) use backward::attention_backward;
+
+const OP: &str = "attention";
+/// Rows of a tile.
+const TILE: usize = 64;
+/// The longest rows: a tile's sums lie in registers.
+const LONGEST: usize = 256;
+/// Up to so many rows would leave tiles mostly empty.
+const FEW: usize = 16;
+/// Keys of a workgroup that has a few rows.
+const FEW_KEYS: usize = 128;
+/// Workgroups that keep a device busy.
+const ENOUGH: usize = 128;
+/// Fewer keys are not worth a part of their own.
+const LEAST_PART: usize = 256;
+
+/// The sizes of a problem.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    queries: usize,
+    keys: usize,
+    dim: usize,
+    width: usize,
+    /// Rows of a group: query heads that share keys, times queries.
+    rows: usize,
+    /// Groups of rows of a batch, and of all batches.
+    groups: usize,
+    all: usize,
+}
+
+impl Sizes {
+    fn new(q: &Tensor, k: &Tensor, v: &Tensor) -> Self {
+        let [batch, heads, queries, dim] = four(q.shape());
+        let [_, groups, keys, _] = four(k.shape());
+        let rows = heads / groups.max(1) * queries;
+        Self { queries, keys, dim, width: four(v.shape())[3], rows, groups, all: batch * groups }
+    }
+}
+
+fn four(shape: &[usize]) -> [usize; 4] {
+    std::array::from_fn(|i| shape[i])
+}
+
+/// The storage of operands that the kernels take: of one type, not empty, each within a binding.
+fn suits(context: &Context, operands: &[&Tensor]) -> Option<Store> {
+    let store = real(operands[0])?;
+    let bound = |x: &Tensor| {
+        let block = block_of(context, OP, x.buffer()).ok()?;
+        Operand::new(block, x.dtype().size(), x.layout()).window(context, x.shape(), false).map(|_| ())
+    };
+    operands.iter().all(|x| !x.is_empty() && bound(x).is_some()).then_some(store)
+}
+
+/// A call with these operands and their strides, and the sizes.
+fn call<'a>(
+    context: &'a Context,
+    operands: &[&'a Tensor],
+    sizes: Sizes,
+    spec: AttentionSpec,
+) -> Result<Call<'a>> {
+    let mut call = Call::new(context, OP);
+    for (i, x) in operands.iter().enumerate() {
+        call.read(x.view())?;
+        for (to, &stride) in call.params.steps[i].iter_mut().zip(x.layout().strides()) {
+            *to = stride as i32;
+        }
+    }
+    let Sizes { queries, keys, dim, width, rows, groups, .. } = sizes;
+    let more = [queries, keys, dim, width, rows, groups, 1, 1, spec.offset, keys, 0, 0];
+    call.params.more = more.map(|n| n as u32);
+    call.params.flags = u32::from(spec.causal);
+    call.params.value[0] = spec.scale;
+    Ok(call)
+}
+
+/// See [`compose::attention`].
+pub(crate) fn attention(
+    context: &Context,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    spec: AttentionSpec,
+) -> Result<Tensor> {
+    let sizes = Sizes::new(q, k, v);
+    let shape = [q.shape()[0], q.shape()[1], sizes.queries, sizes.width];
+    let store = suits(context, &[q, k, v]).filter(|_| {
+        let out = shape.iter().product::<usize>() * q.dtype().size();
+        sizes.width <= LONGEST && fits_bytes(context, out)
+    });
+    let Some(store) = store else { return compose::attention(q, k, v, spec) };
+    let few = sizes.rows <= FEW;
+    let tiles = if few { sizes.rows.div_ceil(Few::rows(sizes.rows)) } else { sizes.rows.div_ceil(TILE) };
+    let parts = if few {
+        sizes.keys.div_ceil(FEW_KEYS)
+    } else {
+        (ENOUGH / (tiles * sizes.all)).min(sizes.keys / LEAST_PART).max(1)
+    };
+    let part = if few { FEW_KEYS } else { sizes.keys.div_ceil(parts).next_multiple_of(TILE) };
+    let record = (sizes.width + 2) * size_of::<f32>();
+    let scratch_bytes = if parts > 1 { sizes.all * sizes.rows * parts * record } else { 0 };
+    if !fits_bytes(context, scratch_bytes) {
+        return compose::attention(q, k, v, spec);
+    }
+    let finish = if parts > 1 { Finish::Part } else { Finish::Whole };
+    let run = |mut call: Call<'_>| -> Result<()> {
+        call.params.more[6] = tiles as u32;
+        call.params.more[7] = parts as u32;
+        call.params.more[9] = part as u32;
+        let count = sizes.all * parts * tiles;
+        call.params.count = count as u32;
+        if few {
+            let kernel = Few { store, finish, rows: Few::rows(sizes.rows), lanes: Few::lanes(sizes.width) };
+            call.run(&kernel.label(), count, || kernel.source())
+        } else {
+            let kernel = Tile { store, finish, width: sizes.width.div_ceil(TILE) };
+            call.run(&kernel.label(), count, || kernel.source())
+        }
+    };
+    Tensor::build(q.device(), OP, &shape, q.dtype(), |out| {
+        let mut first = call(context, &[q, k, v], sizes, spec)?;
+        if parts == 1 {
+            first.write(out)?;
+            return run(first);
+        }
+        let scratch = context.scratch(scratch_bytes)?;
+        first.bind(Binding::whole(&scratch, true), 0);
+        run(first)?;
+        let mut join = Call::new(context, OP);
+        join.bind(Binding::whole(&scratch, false), 0);
+        join.write(out)?;
+        let count = sizes.all * sizes.rows * sizes.width;
+        join.params.more[..2].copy_from_slice(&[sizes.width as u32, parts as u32]);
+        join.params.count = count as u32;
+        join.run(&Join(store).label(), count.div_ceil(64), || Join(store).source())
+    })
+}
+
+/// Every shader of this module.
+pub(crate) fn every_shader() -> Vec<(String, String)> {
+    source::every_shader()
+}
