@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use fft_core::backend::AttentionSpec;
+use fft_core::spectral::SparseSpectralMatrix;
 use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
@@ -101,10 +102,43 @@ fn attention(table: &Table<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A matrix of 2048 by 2048 of which every twentieth number is stored.
+fn sparse(table: &Table<'_>) -> Result<()> {
+    const N: usize = 2048;
+    if !table.wants("sparse") {
+        return Ok(());
+    }
+    let device = table.device;
+    let count = N * N / 40;
+    let mut positions: Vec<[u32; 2]> = (0..count)
+        .map(|i| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize % (N / 2 * N))
+        .map(|p| [(p / N) as u32, (p % N) as u32])
+        .collect();
+    positions.sort_unstable();
+    let values = noise(device, &[count], 5)?.complex(&noise(device, &[count], 6)?)?;
+    let w = SparseSpectralMatrix::from_positions(device, [N, N], &positions)?.with_values(&values)?;
+    for batch in [1, 64] {
+        let x = noise(device, &[batch, N], 7)?;
+        for (way, transpose) in [("", false), (" transposed", true)] {
+            let name = format!("sparse{way}, {batch} vectors");
+            table.line(&name, &|| device.sparse_spectral_product(&w, &x, transpose), &|| {
+                compose::sparse_spectral_product(&w, &x, transpose)
+            })?;
+        }
+        table.line(
+            &format!("sparse gradient, {batch} vectors"),
+            &|| device.sparse_spectral_gradient(&w, &x, &x),
+            &|| compose::sparse_spectral_gradient(&w, &x, &x),
+        )?;
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let table = Table { device: &device, chosen: std::env::args().nth(1) };
     println!("{} ({})", device.info().name, device.info().driver);
     println!("{:<44} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
-    attention(&table)
+    attention(&table)?;
+    sparse(&table)
 }

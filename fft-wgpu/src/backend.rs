@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
+use fft_core::spectral::SparseSpectralMatrix;
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
     Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -11,7 +12,7 @@ use fft_core::{
 use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
-use crate::{WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, transfer};
+use crate::{WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, sparse, transfer};
 
 /// A GPU, or a software adapter, through wgpu.
 ///
@@ -197,5 +198,18 @@ impl SpectralBackend for WgpuBackend {
         spec: AttentionSpec,
     ) -> Result<[Tensor; 3]> {
         attention::attention_backward(&self.context, q, k, v, grad, spec)
+    }
+
+    fn sparse_spectral_product(
+        &self,
+        w: &SparseSpectralMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        sparse::product(&self.context, w, x, transpose)
+    }
+
+    fn sparse_spectral_gradient(&self, w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        sparse::gradient(&self.context, w, x, dy)
     }
 }

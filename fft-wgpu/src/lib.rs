@@ -26,6 +26,7 @@ mod pipeline_cache;
 mod pipelines;
 mod profile;
 mod reduction;
+mod sparse;
 mod status;
 mod store;
 mod stream;
@@ -45,5 +46,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(matmul::every_shader());
     all.extend(fourier::every_shader());
     all.extend(attention::every_shader());
+    all.extend(sparse::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

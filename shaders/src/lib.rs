@@ -4,6 +4,7 @@
 //! a kernel those that it uses, and those that these use, so that a shader is no longer than it must be.
 
 pub mod attention;
+pub mod spectral;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("scalar", include_str!("../wgsl/scalar.wgsl")),
     ("integer64", include_str!("../wgsl/integer64.wgsl")),
     ("math", include_str!("../wgsl/math.wgsl")),
+    ("log8", include_str!("../wgsl/log8.wgsl")),
     ("complex", include_str!("../wgsl/complex.wgsl")),
     ("order", include_str!("../wgsl/order.wgsl")),
     ("params", include_str!("../wgsl/params.wgsl")),

@@ -248,6 +248,11 @@ impl SparseSpectralMatrix {
         &self.row_offsets
     }
 
+    /// The row offsets on the device, `U32 [out / 2 + 2]`.
+    pub fn device_row_offsets(&self) -> &Tensor {
+        &self.device_offsets
+    }
+
     /// The column of each coefficient, `[count]`, `U16` or `U32` ([`column_dtype`](Self::column_dtype)).
     pub fn columns(&self) -> &Tensor {
         &self.columns
