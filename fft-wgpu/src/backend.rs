@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
+use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::spectral::SparseSpectralMatrix;
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
@@ -12,7 +13,9 @@ use fft_core::{
 use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
-use crate::{WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, sparse, transfer};
+use crate::{
+    WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, rows, sparse, transfer,
+};
 
 /// A GPU, or a software adapter, through wgpu.
 ///
@@ -211,5 +214,102 @@ impl SpectralBackend for WgpuBackend {
 
     fn sparse_spectral_gradient(&self, w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         sparse::gradient(&self.context, w, x, dy)
+    }
+
+    fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        elementwise::unary_backward(&self.context, op, kept, grad)
+    }
+
+    fn adamw_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        mean: &mut Tensor,
+        square: &mut Tensor,
+        step: &AdamWStep,
+    ) -> Result<()> {
+        rows::adamw_step(&self.context, parameter, grad, mean, square, step)
+    }
+
+    fn sgd_step(
+        &self,
+        parameter: &mut Tensor,
+        grad: &Tensor,
+        velocity: Option<&mut Tensor>,
+        step: &SgdStep,
+    ) -> Result<()> {
+        rows::sgd_step(&self.context, parameter, grad, velocity, step)
+    }
+
+    fn sum_of_squares(&self, x: &Tensor) -> Result<Tensor> {
+        reduction::sum_of_squares(&self.context, x)
+    }
+
+    fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        rows::softmax(&self.context, x, axis)
+    }
+
+    fn softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        rows::softmax_backward(&self.context, y, grad, axis)
+    }
+
+    fn log_softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        rows::log_softmax(&self.context, x, axis)
+    }
+
+    fn log_softmax_backward(&self, y: &Tensor, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        rows::log_softmax_backward(&self.context, y, grad, axis)
+    }
+
+    fn cross_entropy(&self, logits: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor)> {
+        rows::cross_entropy(&self.context, logits, targets)
+    }
+
+    fn cross_entropy_backward(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        log_sum_exp: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
+        rows::cross_entropy_backward(&self.context, logits, targets, log_sum_exp, grad)
+    }
+
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+        rows::rms_norm(&self.context, x, weight, eps)
+    }
+
+    fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+        rows::layer_norm(&self.context, x, weight, bias, eps)
+    }
+
+    fn rms_norm_backward(&self, x: &Tensor, weight: &Tensor, grad: &Tensor, eps: f32) -> Result<[Tensor; 2]> {
+        rows::rms_norm_backward(&self.context, x, weight, grad, eps)
+    }
+
+    fn layer_norm_backward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        grad: &Tensor,
+        eps: f32,
+    ) -> Result<[Tensor; 3]> {
+        rows::layer_norm_backward(&self.context, x, weight, grad, eps)
+    }
+
+    fn rope(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+        elementwise::rope(&self.context, x, cos, sin)
+    }
+
+    fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        elementwise::silu_mul(&self.context, gate, up)
+    }
+
+    fn silu_mul_backward(&self, gate: &Tensor, up: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
+        rows::silu_mul_backward(&self.context, gate, up, grad)
+    }
+
+    fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
+        elementwise::log8_decode(&self.context, codes, ranges, group)
     }
 }

@@ -26,6 +26,7 @@ mod pipeline_cache;
 mod pipelines;
 mod profile;
 mod reduction;
+mod rows;
 mod sparse;
 mod status;
 mod store;
@@ -47,5 +48,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(fourier::every_shader());
     all.extend(attention::every_shader());
     all.extend(sparse::every_shader());
+    all.extend(rows::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

@@ -1,6 +1,6 @@
 //! Sums, means, products, extrema and their places.
 
-use fft_core::{Error, Layout, ReduceOp, Result, View, ViewMut};
+use fft_core::{DType, Error, Layout, ReduceOp, Result, Tensor, View, ViewMut, compose};
 
 use crate::context::Context;
 use crate::elementwise::{Map, fill, store};
@@ -119,8 +119,17 @@ enum Stage {
     Last,
 }
 
+/// What is reduced.
+#[derive(Clone, Copy)]
+enum Terms {
+    /// The elements.
+    Elements(ReduceOp),
+    /// The squares of their magnitudes, summed.
+    Squares,
+}
+
 struct Kernel {
-    op: ReduceOp,
+    terms: Terms,
     from: Store,
     to: Store,
     reduction: Reduction,
@@ -161,7 +170,11 @@ impl Kernel {
     }
 
     fn label(&self, stage: Stage, threads: bool, simple: bool) -> String {
-        format!("reduce:{:?} {:?}>{:?} {stage:?} {threads} {simple}", self.op, self.from, self.to)
+        let terms = match self.terms {
+            Terms::Elements(op) => format!("{op:?}"),
+            Terms::Squares => "Squares".to_owned(),
+        };
+        format!("reduce:{terms} {:?}>{:?} {stage:?} {threads} {simple}", self.from, self.to)
     }
 
     /// One dispatch over `kept` (destination and source) and the source's elements at `inner` from each of its places.
@@ -195,6 +208,58 @@ impl Kernel {
             self.source(stage, threads, simple)
         })
     }
+
+    fn every_shader(&self) -> Vec<(String, String)> {
+        let mut out = Vec::new();
+        for simple in [true, false] {
+            for (stage, threads) in [
+                (Stage::Whole, true),
+                (Stage::Whole, false),
+                (Stage::First, false),
+                (Stage::Last, true),
+                (Stage::Last, false),
+            ] {
+                out.push((self.label(stage, threads, simple), self.source(stage, threads, simple)));
+            }
+        }
+        out
+    }
+
+    /// Over `axes` of a source that has elements.
+    fn over(&self, context: &Context, src: View<'_>, axes: &[usize], dst: ViewMut<'_>) -> Result<()> {
+        let kept_axes: Vec<usize> = (0..src.layout.rank()).filter(|a| !axes.contains(a)).collect();
+        let lengths = |axes: &[usize]| axes.iter().map(|&a| src.layout.shape()[a]).collect::<Vec<_>>();
+        let (kept_shape, inner_shape) = (lengths(&kept_axes), lengths(axes));
+        let pick = |o: &Operand<'_>, axes: &[usize]| axes.iter().map(|&a| o.strides[a]).collect::<Vec<_>>();
+
+        let mut result = Operand::new(block_of(context, OP, dst.buffer)?, dst.dtype.size(), dst.layout);
+        result.strides = pick(&result, &kept_axes);
+        let whole = Operand::new(block_of(context, OP, src.buffer)?, src.dtype.size(), src.layout);
+        let turned = [pick(&whole, &kept_axes), pick(&whole, axes)];
+        let (kept, inner) = walks(&result, &whole, [&kept_shape, &inner_shape], turned.clone());
+        if kept.shape.len() + inner.shape.len() <= MAX_RANK {
+            return kept.parts(context, OP, &mut |kept| staged(context, self, kept, &inner));
+        }
+        // Elements in more axes than a kernel walks: first in a row each.
+        let scratch = context.scratch(src.layout.len() * src.dtype.size())?;
+        let shape = [kept_shape.clone(), inner_shape.clone()].concat();
+        let rows = Operand::new(&scratch, src.dtype.size(), &Layout::contiguous(&shape));
+        let source = Operand { strides: turned.concat(), ..whole };
+        if let Some(raw) = Store::raw(src.dtype) {
+            let walk = Walk::new(&shape, vec![rows.clone(), source]);
+            Map::new("move".to_owned(), raw, vec![raw], "a".to_owned()).run(context, &walk, [0.0; 4])?;
+        }
+        let (kept, inner) = {
+            let strides =
+                [rows.strides[..kept_shape.len()].to_vec(), rows.strides[kept_shape.len()..].to_vec()];
+            walks(&result, &rows, [&kept_shape, &inner_shape], strides)
+        };
+        if kept.shape.len() + inner.shape.len() > MAX_RANK {
+            return Err(context
+                .unsupported(OP, format!("{} axes of a strided result are too many", kept.shape.len())));
+        }
+        kept.parts(context, OP, &mut |kept| staged(context, self, kept, &inner))
+    }
 }
 
 /// See `SpectralBackend::reduce`.
@@ -207,7 +272,7 @@ pub(crate) fn reduce(
 ) -> Result<()> {
     let (from, to) = (store(context, OP, src.dtype)?, store(context, OP, dst.dtype)?);
     let refused = || context.unsupported(OP, format!("{op:?} does not take {}", src.dtype));
-    let kernel = Kernel { op, from, to, reduction: reduction(op, from).ok_or_else(refused)? };
+    let reduction = reduction(op, from).ok_or_else(refused)?;
     if dst.layout.is_empty() {
         return Ok(());
     }
@@ -222,38 +287,30 @@ pub(crate) fn reduce(
             _ => Err(Error::invalid(OP, "src", src.layout.shape(), "nothing has no extremum")),
         };
     }
-    let kept_axes: Vec<usize> = (0..src.layout.rank()).filter(|a| !axes.contains(a)).collect();
-    let lengths = |axes: &[usize]| axes.iter().map(|&a| src.layout.shape()[a]).collect::<Vec<_>>();
-    let (kept_shape, inner_shape) = (lengths(&kept_axes), lengths(axes));
-    let pick = |o: &Operand<'_>, axes: &[usize]| axes.iter().map(|&a| o.strides[a]).collect::<Vec<_>>();
+    Kernel { terms: Terms::Elements(op), from, to, reduction }.over(context, src, axes, dst)
+}
 
-    let mut result = Operand::new(block_of(context, OP, dst.buffer)?, dst.dtype.size(), dst.layout);
-    result.strides = pick(&result, &kept_axes);
-    let whole = Operand::new(block_of(context, OP, src.buffer)?, src.dtype.size(), src.layout);
-    let turned = [pick(&whole, &kept_axes), pick(&whole, axes)];
-    let (kept, inner) = walks(&result, &whole, [&kept_shape, &inner_shape], turned.clone());
-    if kept.shape.len() + inner.shape.len() <= MAX_RANK {
-        return kept.parts(context, OP, &mut |kept| staged(context, &kernel, kept, &inner));
+/// The sum of the squares of magnitudes.
+fn squares(from: Store) -> Option<Reduction> {
+    let reduction = reduction(ReduceOp::Sum, Store::F32)?;
+    match from {
+        Store::F32 => Some(Reduction { enter: "x * x", ..reduction }),
+        Store::C64 => Some(Reduction { enter: "x.x * x.x + x.y * x.y", ..reduction }),
+        _ => None,
     }
-    // Elements in more axes than a kernel walks: first in a row each.
-    let scratch = context.scratch(src.layout.len() * src.dtype.size())?;
-    let shape = [kept_shape.clone(), inner_shape.clone()].concat();
-    let rows = Operand::new(&scratch, src.dtype.size(), &Layout::contiguous(&shape));
-    let source = Operand { strides: turned.concat(), ..whole };
-    if let Some(raw) = Store::raw(src.dtype) {
-        let walk = Walk::new(&shape, vec![rows.clone(), source]);
-        Map::new("move".to_owned(), raw, vec![raw], "a".to_owned()).run(context, &walk, [0.0; 4])?;
-    }
-    let (kept, inner) = {
-        let strides = [rows.strides[..kept_shape.len()].to_vec(), rows.strides[kept_shape.len()..].to_vec()];
-        walks(&result, &rows, [&kept_shape, &inner_shape], strides)
+}
+
+/// See `SpectralBackend::sum_of_squares`.
+pub(crate) fn sum_of_squares(context: &Context, x: &Tensor) -> Result<Tensor> {
+    let from = Store::of(x.dtype()).filter(|_| !x.is_empty());
+    let Some((from, reduction)) = from.and_then(|from| Some((from, squares(from)?))) else {
+        return compose::sum_of_squares(x);
     };
-    if kept.shape.len() + inner.shape.len() > MAX_RANK {
-        return Err(
-            context.unsupported(OP, format!("{} axes of a strided result are too many", kept.shape.len()))
-        );
-    }
-    kept.parts(context, OP, &mut |kept| staged(context, &kernel, kept, &inner))
+    let axes: Vec<usize> = (0..x.rank()).collect();
+    Tensor::build(x.device(), "sum_of_squares", &[], DType::F32, |dst| {
+        let kernel = Kernel { terms: Terms::Squares, from, to: Store::F32, reduction };
+        kernel.over(context, x.view(), &axes, dst)
+    })
 }
 
 /// The results with the first element of each, and the elements from there.
@@ -303,19 +360,13 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
         for &from in &Store::ALL[..9] {
             let Some(reduction) = reduction(op, from) else { continue };
             let to = if matches!(op, ArgMax | ArgMin) { Store::I64 } else { from };
-            let kernel = Kernel { op, from, to, reduction };
-            for simple in [true, false] {
-                for (stage, threads) in [
-                    (Stage::Whole, true),
-                    (Stage::Whole, false),
-                    (Stage::First, false),
-                    (Stage::Last, true),
-                    (Stage::Last, false),
-                ] {
-                    out.push((kernel.label(stage, threads, simple), kernel.source(stage, threads, simple)));
-                }
-            }
+            let kernel = Kernel { terms: Terms::Elements(op), from, to, reduction };
+            out.extend(kernel.every_shader());
         }
+    }
+    for from in [Store::F32, Store::C64] {
+        let Some(reduction) = squares(from) else { continue };
+        out.extend(Kernel { terms: Terms::Squares, from, to: Store::F32, reduction }.every_shader());
     }
     out
 }

@@ -42,6 +42,20 @@ pub const MATMUL_TILE: &str = include_str!("../wgsl/matmul_tile.wgsl");
 pub const MATMUL_ROW: &str = include_str!("../wgsl/matmul_row.wgsl");
 /// A product with several invocations for each result.
 pub const MATMUL_DOT: &str = include_str!("../wgsl/matmul_dot.wgsl");
+/// Operations along rows.
+pub const ROWS: &str = include_str!("../wgsl/rows.wgsl");
+/// A sum or maximum over a row.
+pub const ROWS_PASS: &str = include_str!("../wgsl/rows_pass.wgsl");
+/// How its terms are joined.
+pub const ROWS_JOIN: &str = include_str!("../wgsl/rows_join.wgsl");
+/// The whole of a row that one invocation has.
+pub const ROWS_ONE: &str = include_str!("../wgsl/rows_one.wgsl");
+/// The whole of a row that a few invocations have.
+pub const ROWS_FEW: &str = include_str!("../wgsl/rows_few.wgsl");
+/// The whole of a row that many invocations have.
+pub const ROWS_MANY: &str = include_str!("../wgsl/rows_many.wgsl");
+/// Sums along columns.
+pub const COLUMNS: &str = include_str!("../wgsl/columns.wgsl");
 
 /// `text` with each `{{NAME}}` replaced by what `words` says for the name.
 pub fn fill(text: &str, words: &[(&str, &str)]) -> String {

@@ -317,3 +317,37 @@ fn sqrt_(x: f32) -> f32 {
     }
     return sqrt(x);
 }
+
+// Slopes of gates.
+fn silu_slope(x: f32) -> f32 {
+    let s = sigmoid(x);
+    return s * (x * (1.0 - s) + 1.0);
+}
+
+// Phi(x) + x phi(x).
+fn gelu_slope(x: f32) -> f32 {
+    let below = fma(erf_(x * 0.7071067811865476), 0.5, 0.5);
+    return below + x * exp_(-0.5 * x * x) * 0.3989422804014327;
+}
+
+fn gelu_tanh_slope(x: f32) -> f32 {
+    let square = x * x;
+    let t = tanh_(0.7978845608028654 * (x * (0.044715 * square + 1.0)));
+    let slope = 0.1070322244089 * square + 0.7978845608028654;
+    return fma(t, 0.5, 0.5) + 0.5 * (x * (1.0 - t * t) * slope);
+}
+
+// The magnitude of a log8 code m: largest * 2^((m - 127) step), 0 for m = 0. The exponent is exact with what its rounding left over.
+fn log8_magnitude(m: u32, largest: f32, step: f32) -> f32 {
+    if (m == 0u) {
+        return 0.0;
+    }
+    let below = f32(m) - 127.0;
+    let exponent = below * step;
+    let rest = fma(below, step, -exponent);
+    let n = round(exponent);
+    let part = exp_(((exponent - n) + rest) * 0.6931471805599453);
+    // 2^n in two steps, since it may be far below the smallest number.
+    let half = i32(n) >> 1u;
+    return scaled(scaled(largest * part, half), i32(n) - half);
+}

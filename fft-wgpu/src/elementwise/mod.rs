@@ -1,6 +1,7 @@
 //! Operations element by element.
 
 mod functions;
+mod fused;
 mod kernel;
 
 use fft_core::{BinaryOp, DType, Error, Result, UnaryOp, View, ViewMut, bf16, f16};
@@ -9,6 +10,7 @@ use crate::context::Context;
 use crate::store::Store;
 use crate::walk::{Operand, Walk, block_of};
 
+pub(crate) use fused::{log8_decode, rope, silu_mul, unary_backward};
 pub(crate) use kernel::Map;
 
 /// The storage of a type, or why there is none.
@@ -178,5 +180,6 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
         let text = "select(c, b, a != 0u)".to_owned();
         maps.push(Map::new("select".to_owned(), raw, vec![Store::U8, raw, raw], text));
     }
+    maps.extend(fused::every_map());
     maps.iter().flat_map(Map::every_shader).collect()
 }

@@ -1,0 +1,4 @@
+fn join_{{NAME}}(a: {{TYPE}}, b: {{TYPE}}) -> {{TYPE}} {
+    return {{JOIN}};
+}
+
