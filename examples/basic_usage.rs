@@ -8,7 +8,7 @@ use fft_tensor::nn::autograd::Var;
 use fft_tensor::nn::layers::Init;
 use fft_tensor::nn::random::Random;
 use fft_tensor::spectral::{SparseSpectralMatrix, ValueFormat};
-use fft_tensor::{Complex32, CpuOptions, DType, Device, Norm, OpenDevice, Result, Tensor};
+use fft_tensor::{Complex32, DType, Norm, Result, Tensor, default_device};
 
 /// A tour: transforms, convolution, spectral matrices, gradients.
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ fn distance(a: &Tensor, b: &Tensor) -> Result<f64> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Figures> {
-    let device = Device::cpu(CpuOptions::default())?;
+    let device = default_device()?;
     let mut random = Random::new(options.seed);
     let mut normal =
         |shape: &[usize]| Init::Normal { std: 1.0 }.tensor(&device, shape, DType::F32, &mut random);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use fft_tensor::convolution::{Conv, ConvSpec, PaddingMode};
 use fft_tensor::nn::random::Random;
-use fft_tensor::{CpuOptions, Device, Error, Norm, OpenDevice, Result, Tensor};
+use fft_tensor::{Error, Norm, Result, Tensor, default_device};
 
 /// Blur an image with a Gaussian in space and in the frequency domain.
 #[derive(Debug, Parser)]
@@ -103,7 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<f32> {
     if !(options.sigma > 0.0 && options.sigma < 1000.0) {
         return Err(Error::invalid("image_filter", "sigma", options.sigma, "must be above 0 and below 1000"));
     }
-    let device = Device::cpu(CpuOptions::default())?;
+    let device = default_device()?;
     let image = options.input.as_deref().map_or_else(|| Ok(made(options.seed)), read)?;
     let (height, width) = (image.height, image.width);
     let x = Tensor::from_slice(&device, &image.pixels, &[1, 1, height, width])?;

@@ -76,7 +76,8 @@ pub struct DeviceOptions {
 
 /// Opens a device by its name.
 ///
-/// Names: `cpu`; `wgpu` or `wgpu:1`, an adapter by its place; `auto`, the first hardware adapter where one is compiled in and present, else the
+/// Names: `cpu`; `wgpu`, the first adapter, `wgpu:1`, an adapter by its place, `wgpu:radeon`, by a part of its name, `wgpu:discrete`, `wgpu:integrated` or
+/// `wgpu:software`, by its type; `auto`, the first hardware adapter where one is compiled in and present, else the
 /// processor.
 ///
 /// # Errors
@@ -107,6 +108,15 @@ pub fn open_device(name: &str, options: &DeviceOptions) -> Result<Device> {
     Err(Error::DeviceUnavailable { device: name.into(), reason })
 }
 
+/// The device that the environment variable `FFT_TENSOR_DEVICE` names, by default `auto`; see [`open_device`].
+///
+/// # Errors
+/// As [`open_device`].
+pub fn default_device() -> Result<Device> {
+    let name = std::env::var("FFT_TENSOR_DEVICE").unwrap_or_else(|_| "auto".to_owned());
+    open_device(&name, &DeviceOptions::default())
+}
+
 /// The adapter that a name stands for; nothing where it stands for another device.
 #[cfg(feature = "wgpu")]
 fn adapter_choice(name: &str) -> Option<fft_wgpu::AdapterChoice> {
@@ -117,6 +127,14 @@ fn adapter_choice(name: &str) -> Option<fft_wgpu::AdapterChoice> {
             let hardware = fft_wgpu::adapters().into_iter().find(|a| a.kind != "software")?;
             Some(AdapterChoice::Index(hardware.index))
         }
-        _ => name.strip_prefix("wgpu:")?.parse().ok().map(AdapterChoice::Index),
+        _ => {
+            let which = name.strip_prefix("wgpu:")?;
+            Some(match which {
+                "discrete" => AdapterChoice::Discrete,
+                "integrated" => AdapterChoice::Integrated,
+                "software" => AdapterChoice::Software,
+                _ => which.parse().map_or_else(|_| AdapterChoice::Name(which.into()), AdapterChoice::Index),
+            })
+        }
     }
 }

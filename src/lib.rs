@@ -21,7 +21,7 @@ mod devices;
 
 #[cfg(any(feature = "cpu", feature = "wgpu"))]
 pub use devices::OpenDevice;
-pub use devices::{DeviceOptions, available_devices, open_device};
+pub use devices::{DeviceOptions, available_devices, default_device, open_device};
 pub use fft_core::*;
 #[cfg(feature = "cpu")]
 pub use fft_cpu::{CpuOptions, slices};

@@ -109,3 +109,22 @@ fn image_filter_says_what_is_wrong_with_a_file() {
     assert!(filter(&["--input", "nowhere.pgm"], &out).unwrap_err().to_string().contains("nowhere.pgm"));
     assert!(filter(&["--sigma", "0"], &out).unwrap_err().to_string().contains("sigma"));
 }
+
+/// Runs the tests above once more, in a process of their own where an adapter is the default device.
+#[cfg(feature = "wgpu")]
+#[test]
+fn the_examples_run_on_a_gpu() {
+    const NAME: &str = "FFT_TENSOR_DEVICE";
+    if std::env::var_os(NAME).is_some() {
+        return;
+    }
+    if fft_wgpu::adapters().is_empty() {
+        eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(this).env(NAME, "wgpu").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("image_filter") && text.contains("test result: ok"), "{text}");
+}

@@ -3,11 +3,11 @@
 use fft_tensor::nn::autograd::Var;
 use fft_tensor::nn::layers::Scope;
 use fft_tensor::nn::optim::{AdamW, AdamWOptions, Decay, Optimiser, Schedule};
-use fft_tensor::{CpuOptions, DType, Device, OpenDevice, Result};
+use fft_tensor::{DType, Result, default_device};
 
-/// The outermost scope of a model in single precision on the processor.
+/// The outermost scope of a model in single precision, on the device that `FFT_TENSOR_DEVICE` names.
 pub(crate) fn model(seed: u64) -> Result<Scope> {
-    Scope::new(&Device::cpu(CpuOptions::default())?, DType::F32, seed)
+    Scope::new(&default_device()?, DType::F32, seed)
 }
 
 /// Minimises the loss of each step by steps of AdamW without decay, whose rate falls to a hundredth along half a cosine; prints the loss ten times.

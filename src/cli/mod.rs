@@ -95,7 +95,7 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 struct DeviceArgs {
-    /// The device: cpu, wgpu or wgpu:N (with the feature wgpu), or auto for the best there is.
+    /// The device: cpu; wgpu, wgpu:N, wgpu:NAME or wgpu:software (with the feature wgpu); or auto for the best there is.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: String,
     /// Threads on the processor [default: one for each core].

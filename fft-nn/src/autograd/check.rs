@@ -1,6 +1,6 @@
 //! Gradients beside finite differences.
 
-use fft_core::{Complex64, DType, Device, Dims, Error, Result, Tensor};
+use fft_core::{Complex32, Complex64, DType, Device, Dims, Error, Result, Tensor};
 
 use super::operation::{Context, Operation};
 
@@ -13,24 +13,13 @@ const STEP: f64 = 1e-3;
 /// # Errors
 /// Those of the operation; [`Error::DTypeMismatch`] for operands of lower precision.
 pub fn gradient_error(operation: &dyn Operation, inputs: &[Tensor]) -> Result<f64> {
-    let differentiable = |t: &Tensor| !t.dtype().is_integer();
     for low in inputs.iter().map(Tensor::dtype) {
         let rhs = if low.is_complex() { DType::C128 } else { DType::F64 };
         if !low.is_integer() && low != rhs {
             return Err(Error::DTypeMismatch { op: "gradient_error", lhs: low, rhs });
         }
     }
-    let (output, kept) = operation.forward_keeping(inputs)?;
-    let weights = draw(output.device(), output.shape(), 99, output.dtype())?;
-    let context = Context {
-        name: operation.name(),
-        operands: inputs.iter().map(|t| (Dims::from_slice(t.shape()), t.dtype())).collect(),
-        inputs: if operation.needs().inputs { inputs.to_vec() } else { Vec::new() },
-        output: operation.needs().output.then(|| output.clone()),
-        kept,
-        wanted: inputs.iter().map(differentiable).collect(),
-    };
-    let grads = operation.backward(&context, &weights)?;
+    let (grads, weights) = gradients(operation, inputs)?;
     let weights = numbers(&weights)?;
     let loss = |inputs: &[Tensor]| -> Result<f64> {
         let y = numbers(&operation.forward(inputs)?)?;
@@ -70,14 +59,65 @@ pub fn gradient_error(operation: &dyn Operation, inputs: &[Tensor]) -> Result<f6
     Ok(worst)
 }
 
+fn differentiable(t: &Tensor) -> bool {
+    !t.dtype().is_integer()
+}
+
+/// The gradients of the loss of [`gradient_error`] in the operands, nothing for integers, and the loss's weights, which depend on nothing but the shape of the
+/// result: gradients on two devices can be compared.
+///
+/// # Errors
+/// Those of the operation.
+pub fn gradients(operation: &dyn Operation, inputs: &[Tensor]) -> Result<(Vec<Option<Tensor>>, Tensor)> {
+    let (output, kept) = operation.forward_keeping(inputs)?;
+    let weights = draw(output.device(), output.shape(), 99, output.dtype())?;
+    let context = Context {
+        name: operation.name(),
+        operands: inputs.iter().map(|t| (Dims::from_slice(t.shape()), t.dtype())).collect(),
+        inputs: if operation.needs().inputs { inputs.to_vec() } else { Vec::new() },
+        output: operation.needs().output.then(|| output.clone()),
+        kept,
+        wanted: inputs.iter().map(differentiable).collect(),
+    };
+    Ok((operation.backward(&context, &weights)?, weights))
+}
+
 /// The elements as complex numbers.
-pub(super) fn numbers(t: &Tensor) -> Result<Vec<Complex64>> {
-    t.to_dtype(DType::C128)?.to_vec()
+///
+/// # Errors
+/// [`Error::Unsupported`] for integers; device errors.
+pub fn numbers(t: &Tensor) -> Result<Vec<Complex64>> {
+    let real = |x: f64| Complex64::new(x, 0.0);
+    match t.dtype() {
+        DType::F32 => Ok(t.to_vec::<f32>()?.into_iter().map(|x| real(x.into())).collect()),
+        DType::F64 => Ok(t.to_vec::<f64>()?.into_iter().map(real).collect()),
+        DType::C64 => {
+            let wide = |z: Complex32| Complex64::new(z.re.into(), z.im.into());
+            Ok(t.to_vec::<Complex32>()?.into_iter().map(wide).collect())
+        }
+        _ => t.to_dtype(DType::C128)?.to_vec(),
+    }
 }
 
 /// A tensor of complex numbers, or of their real parts.
 pub(super) fn tensor(device: &Device, values: &[Complex64], shape: &[usize], dtype: DType) -> Result<Tensor> {
-    Tensor::from_slice(device, values, shape)?.to_dtype(dtype)
+    match dtype {
+        DType::F32 => {
+            let narrow: Vec<f32> = values.iter().map(|z| z.re as f32).collect();
+            Tensor::from_slice(device, &narrow, shape)
+        }
+        DType::C64 => {
+            let narrow: Vec<Complex32> =
+                values.iter().map(|z| Complex32::new(z.re as f32, z.im as f32)).collect();
+            Tensor::from_slice(device, &narrow, shape)
+        }
+        _ => Tensor::from_slice(device, values, shape)?.to_dtype(dtype),
+    }
+}
+
+/// Double precision where the device has it.
+pub(super) fn real_dtype(device: &Device) -> DType {
+    if device.supports(DType::F64) { DType::F64 } else { DType::F32 }
 }
 
 /// Numbers whose parts are between 0.3 and 1.3 in magnitude, of either sign: off the kinks and poles at 0. SplitMix64 (Steele, Lea and Flood
@@ -100,10 +140,10 @@ pub(super) fn draw(device: &Device, shape: &[usize], seed: u64, dtype: DType) ->
 
 /// A real tensor by [`draw`].
 pub(super) fn real(device: &Device, shape: &[usize], seed: u64) -> Result<Tensor> {
-    draw(device, shape, seed, DType::F64)
+    draw(device, shape, seed, real_dtype(device))
 }
 
 /// A complex tensor by [`draw`].
 pub(super) fn complex(device: &Device, shape: &[usize], seed: u64) -> Result<Tensor> {
-    draw(device, shape, seed, DType::C128)
+    draw(device, shape, seed, real_dtype(device).to_complex())
 }

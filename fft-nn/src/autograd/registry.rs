@@ -10,7 +10,7 @@ use super::ops;
 pub struct Sample {
     /// The operation.
     pub operation: Box<dyn Operation>,
-    /// Its operands, in double precision.
+    /// Its operands, in double precision where the device has it.
     pub inputs: Vec<Tensor>,
 }
 
@@ -26,7 +26,7 @@ impl Sample {
 pub struct Registered {
     /// The name of its type.
     pub name: &'static str,
-    /// Every variant, on a device with double precision.
+    /// Every variant, on a device; differences need one with double precision.
     pub samples: fn(&Device) -> Result<Vec<Sample>>,
 }
 

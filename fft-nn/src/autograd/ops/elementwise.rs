@@ -5,7 +5,7 @@ use fft_core::{BinaryOp, Complex64, DType, Device, Result, Slope, Tensor, UnaryO
 use super::phasor::parts;
 use super::sum_to;
 use crate::autograd::Var;
-use crate::autograd::check::{complex, real};
+use crate::autograd::check::{complex, real, real_dtype};
 use crate::autograd::operation::{Context, Needs, Operation, not_differentiable};
 use crate::autograd::registry::{Sample, Samples};
 use crate::layers::from_values;
@@ -283,8 +283,8 @@ impl Operation for ToDtype {
 impl Samples for ToDtype {
     fn samples(device: &Device) -> Result<Vec<Sample>> {
         Ok(vec![
-            Sample::new(ToDtype(DType::C128), [real(device, &[5], 1)?]),
-            Sample::new(ToDtype(DType::F64), [complex(device, &[5], 2)?]),
+            Sample::new(ToDtype(real_dtype(device).to_complex()), [real(device, &[5], 1)?]),
+            Sample::new(ToDtype(real_dtype(device)), [complex(device, &[5], 2)?]),
         ])
     }
 }
