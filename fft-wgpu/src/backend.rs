@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
+use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::spectral::SparseSpectralMatrix;
 use fft_core::{
@@ -311,5 +312,20 @@ impl SpectralBackend for WgpuBackend {
 
     fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
         elementwise::log8_decode(&self.context, codes, ranges, group)
+    }
+
+    fn long_conv_spectrum(&self, kernel: &Tensor, plan: LongConvPlan) -> Result<Tensor> {
+        fourier::long_conv_spectrum(&self.context, kernel, plan)
+    }
+
+    fn long_conv(
+        &self,
+        u: &Tensor,
+        kernel: &Tensor,
+        spectrum: Option<&Tensor>,
+        terms: LongConvTerms<'_>,
+        plan: LongConvPlan,
+    ) -> Result<Tensor> {
+        fourier::long_conv(&self.context, u, kernel, spectrum, terms, plan)
     }
 }

@@ -1,7 +1,9 @@
 //! Transforms of any length along any axis.
 
 mod butterfly;
+mod circular;
 mod kernel;
+mod long_conv;
 mod plan;
 mod staged;
 
@@ -18,6 +20,7 @@ use crate::walk::{Operand, Walk, block_of};
 use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
+pub(crate) use long_conv::{long_conv, long_conv_spectrum};
 pub(crate) use plan::Plans;
 
 const OP: &str = "fft";
@@ -318,6 +321,7 @@ impl Transform<'_> {
 /// Shaders of this module, one of each kind: lengths are too many for all.
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
+    out.extend(long_conv::every_shader());
     for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
         for (load, save) in [
             (Load::Complex, Save::Complex),

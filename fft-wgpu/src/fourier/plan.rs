@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fft_core::{Complex64, Result};
 
 use super::butterfly::radices;
+use super::circular;
 use super::kernel::Factor;
 use crate::context::Context;
 use crate::memory::Block;
@@ -71,10 +72,19 @@ impl Plan {
     }
 }
 
+/// The roots of the kernels of [`super::circular`] for lines of some length.
+#[derive(Debug)]
+pub(super) struct Circle {
+    pub(super) tables: Block,
+    /// Those between columns and rows of a long line.
+    pub(super) between: Roots,
+}
+
 /// The plans of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Plans {
     made: Mutex<HashMap<PlanKey, Arc<Plan>>>,
+    circles: Mutex<HashMap<[usize; 2], Arc<Circle>>>,
 }
 
 impl Plans {
@@ -93,9 +103,28 @@ impl Plans {
         Ok(plan)
     }
 
+    /// The roots for lines of `points`, columns of a line of `whole` points where that is longer.
+    pub(super) fn circle(&self, context: &Context, points: usize, whole: usize) -> Result<Arc<Circle>> {
+        let mut made = self.circles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(circle) = made.get(&[points, whole]) {
+            return Ok(Arc::clone(circle));
+        }
+        let mut table = Table::default();
+        circular::roots(&mut table, points);
+        let between = if whole > points { table.long_roots(4 * whole, 4 * whole) } else { Roots::default() };
+        let circle = Arc::new(Circle { tables: table.upload(context)?, between });
+        if made.len() >= MAX_PLANS {
+            made.clear();
+        }
+        made.insert([points, whole], Arc::clone(&circle));
+        Context::count(&context.counters.plans);
+        Ok(circle)
+    }
+
     /// Forgets all plans and their tables.
     pub(crate) fn forget(&self) {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.circles.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -228,7 +257,7 @@ fn transform(x: Vec<Complex64>) -> Vec<Complex64> {
 
 /// Complex numbers for a kernel.
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     words: Vec<[f32; 2]>,
 }
 
@@ -244,7 +273,8 @@ impl Table {
         self.powers(n, count, 1)
     }
 
-    fn powers(&mut self, n: usize, count: usize, step: usize) -> u32 {
+    /// Those of its `step`-th power.
+    pub(super) fn powers(&mut self, n: usize, count: usize, step: usize) -> u32 {
         let at = self.words.len() as u32;
         self.words.extend((0..count).map(|i| {
             let z = Complex64::from_polar(1.0, -TAU * (i * step) as f64 / n as f64);
@@ -254,15 +284,17 @@ impl Table {
     }
 
     /// Two tables whose products are the first `count` powers of the `n`-th root of unity.
-    fn long_roots(&mut self, n: usize, count: usize) -> Roots {
+    pub(super) fn long_roots(&mut self, n: usize, count: usize) -> Roots {
         let bits = (usize::BITS - count.leading_zeros()).div_ceil(2);
         let coarse = self.powers(n, (count >> bits) + 1, 1 << bits);
         Roots { coarse, fine: self.roots(n, 1 << bits), bits }
     }
 
     fn upload(&self, context: &Context) -> Result<Block> {
-        let block = context.pool.keep(context, self.words.len() * 8)?;
-        context.write(bytemuck::cast_slice(&self.words), &block, 0)?;
+        let block = context.pool.keep(context, (self.words.len() * 8).max(8))?;
+        if !self.words.is_empty() {
+            context.write(bytemuck::cast_slice(&self.words), &block, 0)?;
+        }
         Ok(block)
     }
 }
