@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use fft_core::backend::AttentionSpec;
-use fft_core::spectral::SparseSpectralMatrix;
+use fft_core::spectral::{BlockCirculantMatrix, SparseSpectralMatrix};
 use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
@@ -33,6 +33,11 @@ struct Table<'a> {
 impl Table<'_> {
     fn wants(&self, name: &str) -> bool {
         self.chosen.as_ref().is_none_or(|part| name.contains(part.as_str()))
+    }
+
+    /// Whether any line of a section may be wanted.
+    fn opens(&self, section: &str) -> bool {
+        self.wants(section) || self.chosen.as_ref().is_some_and(|part| part.contains(section))
     }
 
     fn seconds<T>(&self, work: &dyn Fn() -> Result<T>) -> Result<f64> {
@@ -67,7 +72,7 @@ impl Table<'_> {
             times.sort_by(f64::total_cmp);
             times[ROUNDS / 2] * 1e3
         });
-        println!("{name:<44} {own:>10.2} {composed:>12.2} {:>8.2}", composed / own);
+        println!("{name:<52} {own:>10.2} {composed:>12.2} {:>8.2}", composed / own);
         Ok(())
     }
 }
@@ -105,7 +110,7 @@ fn attention(table: &Table<'_>) -> Result<()> {
 /// A matrix of 2048 by 2048 of which every twentieth number is stored.
 fn sparse(table: &Table<'_>) -> Result<()> {
     const N: usize = 2048;
-    if !table.wants("sparse") {
+    if !table.opens("sparse") {
         return Ok(());
     }
     let device = table.device;
@@ -134,11 +139,44 @@ fn sparse(table: &Table<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Matrices of 2048 by 2048 in circulant blocks.
+fn circulant(table: &Table<'_>) -> Result<()> {
+    const N: usize = 2048;
+    if !table.opens("circulant") {
+        return Ok(());
+    }
+    let device = table.device;
+    for block in [16, 128] {
+        let columns = noise(device, &[N / block, N / block, block], 5)?;
+        let w = BlockCirculantMatrix::from_first_columns(&columns)?;
+        let name = |what: &str| format!("circulant, blocks of {block}, {what}");
+        table.line(&name("spectrum"), &|| device.block_circulant_spectrum(&columns), &|| {
+            compose::block_circulant_spectrum(&columns)
+        })?;
+        for batch in [1, 64] {
+            let x = noise(device, &[batch, N], 7)?;
+            for (way, transpose) in [("", false), ("transposed, ", true)] {
+                let name = name(&format!("{way}{batch} vectors"));
+                table.line(&name, &|| device.block_circulant_product(&w, &x, transpose), &|| {
+                    compose::block_circulant_product(&w, &x, transpose)
+                })?;
+            }
+            table.line(
+                &name(&format!("gradient, {batch} vectors")),
+                &|| device.block_circulant_gradient(&x, &x, block),
+                &|| compose::block_circulant_gradient(&x, &x, block),
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let table = Table { device: &device, chosen: std::env::args().nth(1) };
     println!("{} ({})", device.info().name, device.info().driver);
-    println!("{:<44} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
+    println!("{:<52} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
     attention(&table)?;
-    sparse(&table)
+    sparse(&table)?;
+    circulant(&table)
 }

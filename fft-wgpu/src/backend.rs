@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::optimise::{AdamWStep, SgdStep};
-use fft_core::spectral::SparseSpectralMatrix;
+use fft_core::spectral::{BlockCirculantMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
     Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
 use crate::{
-    WgpuOptions, attention, elementwise, fourier, indexing, matmul, reduction, rows, sparse, transfer,
+    WgpuOptions, attention, circulant, elementwise, fourier, indexing, matmul, reduction, rows, sparse,
+    transfer,
 };
 
 /// A GPU, or a software adapter, through wgpu.
@@ -215,6 +216,23 @@ impl SpectralBackend for WgpuBackend {
 
     fn sparse_spectral_gradient(&self, w: &SparseSpectralMatrix, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         sparse::gradient(&self.context, w, x, dy)
+    }
+
+    fn block_circulant_product(
+        &self,
+        w: &BlockCirculantMatrix,
+        x: &Tensor,
+        transpose: bool,
+    ) -> Result<Tensor> {
+        circulant::product(&self.context, w, x, transpose)
+    }
+
+    fn block_circulant_spectrum(&self, columns: &Tensor) -> Result<Tensor> {
+        circulant::spectrum(&self.context, columns)
+    }
+
+    fn block_circulant_gradient(&self, x: &Tensor, dy: &Tensor, block: usize) -> Result<Tensor> {
+        circulant::gradient(&self.context, x, dy, block)
     }
 
     fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {

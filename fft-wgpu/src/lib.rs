@@ -14,6 +14,7 @@ mod adapter;
 mod attention;
 mod backend;
 mod call;
+mod circulant;
 mod context;
 mod elementwise;
 mod fourier;
@@ -49,5 +50,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(attention::every_shader());
     all.extend(sparse::every_shader());
     all.extend(rows::every_shader());
+    all.extend(circulant::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

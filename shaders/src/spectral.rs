@@ -10,3 +10,15 @@ pub const SPARSE_ROWS: &str = include_str!("../wgsl/sparse_rows.wgsl");
 pub const SPARSE_COLUMNS: &str = include_str!("../wgsl/sparse_columns.wgsl");
 /// The gradient of coefficients.
 pub const SPARSE_GRADIENT: &str = include_str!("../wgsl/sparse_gradient.wgsl");
+/// What products with block-circulant matrices have.
+pub const CIRCULANT: &str = include_str!("../wgsl/circulant.wgsl");
+/// Their operands.
+pub const CIRCULANT_OPERANDS: &str = include_str!("../wgsl/circulant_operands.wgsl");
+/// For matrices of a few blocks.
+pub const CIRCULANT_EACH: &str = include_str!("../wgsl/circulant_each.wgsl");
+/// For a few vectors.
+pub const CIRCULANT_NARROW: &str = include_str!("../wgsl/circulant_narrow.wgsl");
+/// For many vectors.
+pub const CIRCULANT_TILE: &str = include_str!("../wgsl/circulant_tile.wgsl");
+/// The planes of a spectrum.
+pub const CIRCULANT_PLANES: &str = include_str!("../wgsl/circulant_planes.wgsl");

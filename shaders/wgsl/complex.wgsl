@@ -4,6 +4,11 @@ fn cmul(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     return vec2<f32>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
+// a b + sum.
+fn cfma(a: vec2<f32>, b: vec2<f32>, sum: vec2<f32>) -> vec2<f32> {
+    return fma(vec2<f32>(a.x), b, fma(vec2<f32>(-a.y, a.y), b.yx, sum));
+}
+
 fn cmul_conj(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     return vec2<f32>(a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y);
 }
