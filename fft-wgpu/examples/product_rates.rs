@@ -6,7 +6,10 @@
 use std::time::Instant;
 
 use fft_core::backend::AttentionSpec;
-use fft_core::spectral::{BlockCirculantMatrix, SparseSpectralMatrix};
+use fft_core::spectral::{
+    Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
+    SparseSpectralMatrix,
+};
 use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
@@ -171,6 +174,42 @@ fn circulant(table: &Table<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A matrix of 2048 by 2048 with its whole spectrum in log8.
+fn log_spectrum(table: &Table<'_>) -> Result<()> {
+    const N: usize = 2048;
+    if !table.opens("log spectrum") {
+        return Ok(());
+    }
+    let device = table.device;
+    let w = LogSpectrumMatrix::from_dense(&noise(device, &[N, N], 5)?, &LogSpectrumOptions::default())?;
+    for batch in [1, 64] {
+        let x = noise(device, &[batch, N], 7)?;
+        let name = format!("log spectrum, {batch} vectors");
+        table.line(&name, &|| device.log_spectrum_product(&w, &x), &|| {
+            compose::log_spectrum_product(&w, &x)
+        })?;
+    }
+    Ok(())
+}
+
+/// Rotated matrices of 2048 by 2048.
+fn rotated(table: &Table<'_>) -> Result<()> {
+    const N: usize = 2048;
+    if !table.opens("rotated") {
+        return Ok(());
+    }
+    let device = table.device;
+    for bits in [Bits::Four, Bits::Eight] {
+        let w = RotatedMatrix::from_dense(&noise(device, &[N, N], 5)?, &RotatedOptions::new(bits))?;
+        for batch in [1, 4, 64] {
+            let x = noise(device, &[batch, N], 7)?;
+            let name = format!("rotated, {} bits, {batch} vectors", bits.get());
+            table.line(&name, &|| device.rotated_product(&w, &x), &|| compose::rotated_product(&w, &x))?;
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let table = Table { device: &device, chosen: std::env::args().nth(1) };
@@ -178,5 +217,7 @@ fn main() -> Result<()> {
     println!("{:<52} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
     attention(&table)?;
     sparse(&table)?;
-    circulant(&table)
+    circulant(&table)?;
+    rotated(&table)?;
+    log_spectrum(&table)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fft_core::backend::{AttentionSpec, CacheStats};
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::optimise::{AdamWStep, SgdStep};
-use fft_core::spectral::{BlockCirculantMatrix, SparseSpectralMatrix};
+use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
     BinaryOp, Buffer, DType, Device, DeviceInfo, FftSpec, HostBytes, KernelTime, MemoryTracker, ReduceOp,
     Result, ScatterMode, SpectralBackend, Tensor, UnaryOp, View, ViewMut,
@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
 use crate::{
-    WgpuOptions, attention, circulant, elementwise, fourier, indexing, matmul, reduction, rows, sparse,
-    transfer,
+    WgpuOptions, attention, circulant, elementwise, fourier, indexing, matmul, reduction, rotated, rows,
+    sparse, transfer,
 };
 
 /// A GPU, or a software adapter, through wgpu.
@@ -233,6 +233,14 @@ impl SpectralBackend for WgpuBackend {
 
     fn block_circulant_gradient(&self, x: &Tensor, dy: &Tensor, block: usize) -> Result<Tensor> {
         circulant::gradient(&self.context, x, dy, block)
+    }
+
+    fn rotated_product(&self, w: &RotatedMatrix, x: &Tensor) -> Result<Tensor> {
+        rotated::product(&self.context, w, x)
+    }
+
+    fn log_spectrum_product(&self, w: &LogSpectrumMatrix, x: &Tensor) -> Result<Tensor> {
+        sparse::log_spectrum_product(&self.context, w, x)
     }
 
     fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {

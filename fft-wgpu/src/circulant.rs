@@ -62,6 +62,8 @@ impl Kernel {
         let words = [
             ("LEFT", left),
             ("RIGHT", right),
+            ("RESULT", "P.base.z"),
+            ("FACTOR", "1.0"),
             ("COLUMNS", &*columns.to_string()),
             ("SUMS", &*(columns * 64).to_string()),
             ("INNER_FAST", fast(self.factors != Factors::Transposed)),

@@ -27,6 +27,7 @@ mod pipeline_cache;
 mod pipelines;
 mod profile;
 mod reduction;
+mod rotated;
 mod rows;
 mod sparse;
 mod status;
@@ -51,5 +52,6 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(sparse::every_shader());
     all.extend(rows::every_shader());
     all.extend(circulant::every_shader());
+    all.extend(rotated::every_shader());
     all.into_iter().map(|(name, text)| (name, fft_shaders::link(&text))).collect()
 }

@@ -14,7 +14,6 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("scalar", include_str!("../wgsl/scalar.wgsl")),
     ("integer64", include_str!("../wgsl/integer64.wgsl")),
     ("math", include_str!("../wgsl/math.wgsl")),
-    ("log8", include_str!("../wgsl/log8.wgsl")),
     ("complex", include_str!("../wgsl/complex.wgsl")),
     ("order", include_str!("../wgsl/order.wgsl")),
     ("params", include_str!("../wgsl/params.wgsl")),

@@ -10,6 +10,10 @@ pub const SPARSE_ROWS: &str = include_str!("../wgsl/sparse_rows.wgsl");
 pub const SPARSE_COLUMNS: &str = include_str!("../wgsl/sparse_columns.wgsl");
 /// The gradient of coefficients.
 pub const SPARSE_GRADIENT: &str = include_str!("../wgsl/sparse_gradient.wgsl");
+/// A whole spectrum in log8 as such coefficients.
+pub const LOG_SPECTRUM: &str = include_str!("../wgsl/log_spectrum.wgsl");
+/// What its product in tiles has.
+pub const LOG_SPECTRUM_TILE: &str = include_str!("../wgsl/log_spectrum_tile.wgsl");
 /// What products with block-circulant matrices have.
 pub const CIRCULANT: &str = include_str!("../wgsl/circulant.wgsl");
 /// Their operands.
@@ -22,3 +26,9 @@ pub const CIRCULANT_NARROW: &str = include_str!("../wgsl/circulant_narrow.wgsl")
 pub const CIRCULANT_TILE: &str = include_str!("../wgsl/circulant_tile.wgsl");
 /// The planes of a spectrum.
 pub const CIRCULANT_PLANES: &str = include_str!("../wgsl/circulant_planes.wgsl");
+/// What products with rotated matrices have.
+pub const ROTATED: &str = include_str!("../wgsl/rotated.wgsl");
+/// For a few vectors.
+pub const ROTATED_NARROW: &str = include_str!("../wgsl/rotated_narrow.wgsl");
+/// For many vectors.
+pub const ROTATED_TILE: &str = include_str!("../wgsl/rotated_tile.wgsl");

@@ -8,5 +8,5 @@ fn right(bin: u32, k: u32, column: u32) -> vec2<f32> {
 }
 
 fn put(bin: u32, row: u32, column: u32, value: vec2<f32>) {
-    D[P.base.z + i32((bin * P.more[0].x + row) * P.more[0].z + column)] = value;
+    D[{{RESULT}} + i32((bin * P.more[0].x + row) * P.more[0].z + column)] = value * {{FACTOR}};
 }

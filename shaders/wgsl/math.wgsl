@@ -337,17 +337,26 @@ fn gelu_tanh_slope(x: f32) -> f32 {
     return fma(t, 0.5, 0.5) + 0.5 * (x * (1.0 - t * t) * slope);
 }
 
-// The magnitude of a log8 code m: largest * 2^((m - 127) step), 0 for m = 0. The exponent is exact with what its rounding left over.
+// The magnitude of a log8 code m: largest * 2^((m - 127) step), 0 for m = 0. The step is cut in two, so that multiples of its first part are
+// exact.
 fn log8_magnitude(m: u32, largest: f32, step: f32) -> f32 {
     if (m == 0u) {
         return 0.0;
     }
     let below = f32(m) - 127.0;
-    let exponent = below * step;
-    let rest = fma(below, step, -exponent);
+    let high = bitcast<f32>(bitcast<u32>(step) & 0xffff8000u);
+    let exponent = below * high;
     let n = round(exponent);
-    let part = exp_(((exponent - n) + rest) * 0.6931471805599453);
-    // 2^n in two steps, since it may be far below the smallest number.
-    let half = i32(n) >> 1u;
-    return scaled(scaled(largest * part, half), i32(n) - half);
+    let r = fma(below, step - high, exponent - n) * 0.6931471805599453;
+    let part = largest * (fma(r * r, exp_tail(r), r) + 1.0);
+    // 2^n in steps, since it may be far below the smallest number.
+    if (n > -126.0) {
+        return part * power_of_two(i32(n));
+    }
+    return scaled(part * power_of_two(-126), i32(n) + 126);
+}
+
+// The number that a log8 code stands for.
+fn log8_value(code: u32, largest: f32, step: f32) -> f32 {
+    return with_sign(log8_magnitude(code & 0x7fu, largest, step), bitcast<f32>(code << 24u));
 }

@@ -1,7 +1,5 @@
 // The coefficients of a sparse spectral matrix: offsets of rows, columns, values. P.more[0]: rows of the half plane, columns of the whole
 // plane, vectors, rows of the whole plane. Spectra are [bins, vectors], of half the bins.
-const VECTORS: u32 = {{VECTORS}}u;
-const TEAMS: u32 = 64u / VECTORS;
 
 fn offset(u: u32) -> u32 {
     return O[u32(P.base.x) + u];

@@ -13,7 +13,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let block = item / rows;
     let u = item - block * rows;
     let vector = block * VECTORS + local % VECTORS;
-    let first = P.base.w + i32(min(vector, vectors - 1u));
+    let first = {{FIRST}} + i32(min(vector, vectors - 1u));
     let end = offset(u + 1u);
     var sum = vec2<f32>();
     for (var start = offset(u); start < end; start += 64u) {
@@ -45,6 +45,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (local < VECTORS && vector < vectors && group.y * P.groups_x + group.x < P.count) {
         // A pair's coefficient counts at u and, conjugated, at -u, which the real transform adds.
         let own = u == 0u || 2u * u == P.more[0].w;
-        D[P.steps[7].x + i32(u * vectors + vector)] = S[local] * select(0.5 * P.value.x, P.value.x, own);
+        D[{{RESULT}} + i32(u * vectors + vector)] = S[local] * select(0.5 * P.value.x, P.value.x, own);
     }
 }

@@ -77,7 +77,7 @@ fn products(device: &Device) -> Outcome {
         let w = BlockCirculantMatrix::from_first_columns(&c.to(device, DType::F32)?)?;
         let oracle = dense(&c);
         close_l2(format_args!("dense {m} {n} {b}"), &w.to_dense()?, &oracle, 1e-9)?;
-        for batch in [0, 1, 2, 3, 19] {
+        for batch in [0, 1, 2, 3, 19, 40] {
             for transpose in [false, true] {
                 let what = format!("{m} x {n} blocks of {b}, batch {batch}, transposed {transpose}");
                 let features = if transpose { m * b } else { n * b };

@@ -122,7 +122,7 @@ fn products(device: &Device) -> Outcome {
         let oracle = dense(&w, group)?;
         close_l2(format_args!("{what}, dense"), &w.to_dense()?, &oracle, bound(rows, cols))?;
         let turned = Array::from_fn(&[cols, rows], |i| oracle.at(&[i[1], i[0]]));
-        for batch in [0, 1, 3, 7, 20] {
+        for batch in [0, 1, 3, 7, 20, 40] {
             let x = random.array(&[batch, cols], DType::F32);
             let data = reference::matmul(&x.data, &turned.data, batch, cols, rows);
             let want = Array { shape: vec![batch, rows], data };

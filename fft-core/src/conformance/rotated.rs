@@ -154,7 +154,7 @@ fn products(device: &Device) -> Outcome {
 
 fn large_batches(device: &Device) -> Outcome {
     for bits in [Bits::Eight, Bits::Four] {
-        for (rows, cols) in [(70, 96), (256, 192)] {
+        for (rows, cols) in [(70, 96), (256, 192), (40, 600)] {
             let mut random = Random::new(rows as u64);
             let matrix = random.array(&[rows, cols], DType::F32).to(device, DType::F32)?;
             let w = RotatedMatrix::from_dense(&matrix, &RotatedOptions::new(bits))?;
