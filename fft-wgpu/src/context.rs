@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub(crate) buffer: u64,
     /// Workgroups along one dimension of a dispatch.
     pub(crate) groups: u32,
+    /// From so many workgroups on a device is taken to be busy.
+    pub(crate) groups_at_once: usize,
     /// Complex numbers that a workgroup holds.
     pub(crate) line: usize,
 }
@@ -119,6 +121,7 @@ impl Context {
                 binding,
                 buffer,
                 groups: limits.max_compute_workgroups_per_dimension,
+                groups_at_once: if about.device_type == wgpu::DeviceType::Cpu { 2 } else { 64 },
                 line: (limits.max_compute_workgroup_storage_size as usize / 8).min(4096),
             },
             pool: Pool::new(buffer),

@@ -33,14 +33,16 @@ pub const SCATTER_SET: &str = include_str!("../wgsl/scatter_set.wgsl");
 pub const SCATTER_LISTS: &str = include_str!("../wgsl/scatter_lists.wgsl");
 /// Adds to elements by index.
 pub const SCATTER_ADD: &str = include_str!("../wgsl/scatter_add.wgsl");
-/// What every product of matrices has: its elements.
+/// What every product of matrices has: its operands, and how a result is stored.
+pub const MATMUL_BINDINGS: &str = include_str!("../wgsl/matmul_bindings.wgsl");
+/// The elements of a product's operands, one by one.
 pub const MATMUL: &str = include_str!("../wgsl/matmul.wgsl");
-/// A product in tiles.
-pub const MATMUL_TILE: &str = include_str!("../wgsl/matmul_tile.wgsl");
 /// A product with an invocation for each result.
 pub const MATMUL_ROW: &str = include_str!("../wgsl/matmul_row.wgsl");
 /// A product with several invocations for each result.
 pub const MATMUL_DOT: &str = include_str!("../wgsl/matmul_dot.wgsl");
+/// A product of a few rows with a matrix whose words are read four at a time.
+pub const MATMUL_WIDE: &str = include_str!("../wgsl/matmul_wide.wgsl");
 /// Operations along rows.
 pub const ROWS: &str = include_str!("../wgsl/rows.wgsl");
 /// A sum or maximum over a row.

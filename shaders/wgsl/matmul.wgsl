@@ -1,10 +1,3 @@
-// Products of matrices. P.more[0]: rows, columns, inner length, tiles of a row of tiles; [1]: strides of the left matrix along rows and
-// inner axis, of the right one along inner axis and columns; [2]: strides of the result, groups of a batch.
-@group(0) @binding(0) var<uniform> P: Params;
-@group(0) @binding(1) var<storage, read> A: array<{{A}}>;
-@group(0) @binding(2) var<storage, read> B: array<{{B}}>;
-@group(0) @binding(3) var<storage, read_write> D: array<{{D}}>;
-
 fn left(at: vec4<i32>, row: u32, k: u32) -> {{V}} {
     let i = at.y + i32(row) * bitcast<i32>(P.more[1].x) + i32(k) * bitcast<i32>(P.more[1].y);
     return {{LOAD_A}};
@@ -13,11 +6,6 @@ fn left(at: vec4<i32>, row: u32, k: u32) -> {{V}} {
 fn right(at: vec4<i32>, k: u32, column: u32) -> {{V}} {
     let i = at.z + i32(k) * bitcast<i32>(P.more[1].z) + i32(column) * bitcast<i32>(P.more[1].w);
     return {{LOAD_B}};
-}
-
-fn put(batch: vec4<i32>, row: u32, column: u32, value: {{V}}) {
-    let at = vec4<i32>(batch.x + i32(row) * bitcast<i32>(P.more[2].x) + i32(column) * bitcast<i32>(P.more[2].y), 0, 0, 0);
-    {{STORE}}
 }
 
 fn sum_of(sum: {{V}}, a: {{V}}, b: {{V}}) -> {{V}} {

@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("matmul::every_pair_of_dtypes", MATMUL, every_pair_of_dtypes),
     Case::new("matmul::shapes", MATMUL, shapes),
     Case::new("matmul::batches", MATMUL, batches),
+    Case::new("matmul::weights", MATMUL, weights),
     Case::new("matmul::layouts", MATMUL, layouts),
     Case::new("matmul::long_inner_axis", MATMUL, long_inner_axis),
     Case::new("matmul::nan_and_infinities", MATMUL, nan_and_infinities),
@@ -109,6 +110,7 @@ fn shapes(device: &Device) -> Outcome {
         (65, 63, 66),
         (1, 128, 257),
         (129, 130, 1),
+        (130, 33, 140),
         (8, 257, 100),
         (3, 1000, 5),
     ];
@@ -122,6 +124,30 @@ fn shapes(device: &Device) -> Outcome {
             let by_columns = b.disguised(device, dtype, Guise::Transposed)?;
             let got = a.to(device, dtype)?.matmul(&by_columns)?;
             check(format!("{dtype} {m} x {k} x {n}, second transposed"), &got, &a, &b)?;
+        }
+    }
+    Ok(())
+}
+
+/// A few rows times matrices of every floating-point type that lie along the inner axis, from their first element and from one within.
+fn weights(device: &Device) -> Outcome {
+    let held = |d: &DType| matches!(d, DType::F32 | DType::F16 | DType::BF16);
+    for right in dtypes(device).into_iter().filter(held) {
+        for (m, k, n) in [(1, 128, 257), (2, 64, 5), (3, 72, 50), (7, 70, 9), (8, 1032, 33), (9, 128, 65)] {
+            let mut random = Random::new((m * k * n) as u64);
+            let (a, b) = (random.array(&[m, k], DType::F32), random.array(&[k, n], right));
+            let x = a.to(device, DType::F32)?;
+            let w = b.disguised(device, right, Guise::Transposed)?;
+            check(format!("{m} x {k} x {n}, {right}"), &x.matmul_to(&w, DType::F32)?, &a, &b)?;
+            for skipped in [1, 4, 8] {
+                let (rows, columns) = (k - skipped, n - 1);
+                let part = Array::from_fn(&[rows, columns], |i| b.at(&[i[0] + skipped, i[1] + 1]));
+                let cut = Array::from_fn(&[m, rows], |i| a.at(&[i[0], i[1] + skipped]));
+                let (x, w) =
+                    (x.narrow(1, skipped, rows)?, w.narrow(0, skipped, rows)?.narrow(1, 1, columns)?);
+                let what = format!("{m} x {rows} x {columns} behind {skipped}, {right}");
+                check(what, &x.matmul_to(&w, DType::F32)?, &cut, &part)?;
+            }
         }
     }
     Ok(())

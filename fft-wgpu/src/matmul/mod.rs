@@ -1,23 +1,31 @@
 //! Products of matrices.
 
+mod tile;
+mod wide;
+
 use fft_core::{Result, View, ViewMut};
 
 use crate::context::Context;
 use crate::elementwise::{fill, store};
 use crate::store::Store;
 use crate::walk::{Operand, Walk, block_of};
+use tile::TILE;
+use wide::{MOST_ROWS, Wide};
 
 const OP: &str = "matmul";
-/// Rows and columns of a tile.
-const TILE: usize = 64;
 /// Up to so many rows or columns tiles would be mostly empty.
 const NARROW: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    Tile,
+    /// In tiles of so many quads an invocation.
+    Tile(usize),
+    /// An invocation for each result.
     Row,
+    /// Invocations along the inner axis.
     Dot,
+    /// The same, several elements at a time.
+    Wide(Wide),
 }
 
 /// Which types a kernel is for.
@@ -33,20 +41,31 @@ impl Types {
         format!("matmul:{way:?} {:?} {:?}>{:?}", self.a, self.b, self.d)
     }
 
+    fn is_complex(self) -> bool {
+        self.a == Store::C64
+    }
+
     fn source(self, way: Way) -> String {
         let body = match way {
-            Way::Tile => fft_shaders::MATMUL_TILE,
-            Way::Row => fft_shaders::MATMUL_ROW,
-            Way::Dot => fft_shaders::MATMUL_DOT,
+            Way::Tile(quads) => tile::source(self, quads),
+            Way::Row => fft_shaders::MATMUL_ROW.to_owned(),
+            Way::Dot => fft_shaders::MATMUL_DOT.to_owned(),
+            Way::Wide(wide) => wide.body(self.b),
         };
-        let fma = if self.a == Store::C64 {
+        let fma = if self.is_complex() {
             "vec2<f32>(fma(a.x, b.x, fma(-a.y, b.y, sum.x)), fma(a.x, b.y, fma(a.y, b.x, sum.y)))"
         } else {
             "fma(a, b, sum)"
         };
+        let wide = matches!(way, Way::Wide(_));
+        let elements = match self.b {
+            _ if !wide => [self.a.element(), self.b.element()],
+            Store::F32 => ["vec4<f32>"; 2],
+            _ => ["vec4<f32>", "vec4<u32>"],
+        };
         let words = [
-            ("A", self.a.element()),
-            ("B", self.b.element()),
+            ("A", elements[0]),
+            ("B", elements[1]),
             ("D", self.d.target()),
             ("V", self.a.value()),
             ("LOAD_A", &self.a.load("A", "i")),
@@ -54,7 +73,8 @@ impl Types {
             ("STORE", &self.d.put("at.x", "value")),
             ("FMA", fma),
         ];
-        fft_shaders::fill(&[fft_shaders::MATMUL, body].concat(), &words)
+        let elements = if wide { "" } else { fft_shaders::MATMUL };
+        fft_shaders::fill(&[fft_shaders::MATMUL_BINDINGS, elements, &body].concat(), &words)
     }
 }
 
@@ -161,24 +181,43 @@ impl Problem<'_> {
         Ok(())
     }
 
+    /// Whether every row of both matrices begins, and ends, where four words do.
+    fn is_wide(&self, base: &[i32; 4], batch: &Walk<'_>) -> bool {
+        let [ar, ak, bk, bc, ..] = self.strides;
+        let per = wide::per(self.types.b) as i64;
+        let whole = |operand: usize, row: i64, per: i64| {
+            let strides = &batch.operands[operand].strides;
+            (i64::from(base[operand]) | row) % per == 0 && strides.iter().all(|s| s % per == 0)
+        };
+        let stores = self.types.a == Store::F32 && !self.types.is_complex();
+        let along = ak == 1 && bk == 1 && (self.inner as i64) % per == 0;
+        stores && along && whole(1, ar, 4) && whole(2, bc, per)
+    }
+
     fn part(&self, context: &Context, batch: &Walk<'_>) -> Result<()> {
         let Some((mut params, mut bindings)) = batch.params(context, 3) else { return Ok(()) };
         bindings.rotate_left(1);
         let (rows, columns, inner) = (self.rows, self.columns, self.inner);
         let [ar, ak, bk, bc, dr, dc] = self.strides;
         let along_inner = bk.abs() == 1 && inner >= 64;
+        let large = rows.div_ceil(2 * TILE) * columns.div_ceil(2 * TILE) * batch.len();
+        let quads = if rows.min(columns) > TILE && large >= context.limits.groups_at_once { 2 } else { 1 };
         let way = match rows.min(columns) {
-            narrow if narrow > NARROW => Way::Tile,
+            narrow if narrow > NARROW => Way::Tile(quads),
+            _ if along_inner && rows <= MOST_ROWS && self.is_wide(&params.base, batch) => {
+                Way::Wide(Wide::new(rows, inner, self.types.b))
+            }
             _ if along_inner || (rows * columns < 256 && inner >= 256) => Way::Dot,
             _ => Way::Row,
         };
-        let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE);
+        let tile = TILE * quads;
+        let tiles = rows.div_ceil(tile) * columns.div_ceil(tile);
         let signed = |stride: i64| stride as i32 as u32;
         params.more = [
             rows as u32,
             columns as u32,
             inner as u32,
-            columns.div_ceil(TILE) as u32,
+            columns.div_ceil(tile) as u32,
             signed(ar),
             signed(ak),
             signed(bk),
@@ -191,7 +230,8 @@ impl Problem<'_> {
         // Which axis of the operands lies closer together.
         params.flags = u32::from(ar.abs() < ak.abs()) + 2 * u32::from(bk.abs() < bc.abs());
         let (count, per) = match way {
-            Way::Tile => (batch.len() * tiles, 1),
+            Way::Tile(_) => (batch.len() * tiles, 1),
+            Way::Wide(wide) => (batch.len() * columns, 256 / wide.lanes),
             Way::Row => (batch.len() * rows * columns, 64),
             Way::Dot => (batch.len() * rows * columns, 8),
         };
@@ -212,7 +252,11 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
         }
     }
     for types in all {
-        out.extend([Way::Tile, Way::Row, Way::Dot].map(|way| (types.label(way), types.source(way))));
+        let mut ways = vec![Way::Tile(1), Way::Tile(2), Way::Row, Way::Dot];
+        if types.a == Store::F32 {
+            ways.extend([(1, 4), (2, 8), (8, 32)].map(|(rows, lanes)| Way::Wide(Wide { rows, lanes })));
+        }
+        out.extend(ways.into_iter().map(|way| (types.label(way), types.source(way))));
     }
     out
 }
