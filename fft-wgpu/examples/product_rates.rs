@@ -10,7 +10,7 @@ use fft_core::spectral::{
     Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
     SparseSpectralMatrix,
 };
-use fft_core::{Device, Result, Tensor, compose};
+use fft_core::{DType, Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
 const ROUNDS: usize = 5;
@@ -210,6 +210,24 @@ fn rotated(table: &Table<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Products of plain matrices, beside a copy of the right one: products with one vector should take as long.
+fn plain(table: &Table<'_>) -> Result<()> {
+    if !table.opens("plain") {
+        return Ok(());
+    }
+    for (rows, n) in [(1, 4096), (4, 2048), (512, 512), (1024, 1024)] {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let x = noise(table.device, &[rows, n], 1)?.to_dtype(dtype)?;
+            let w = noise(table.device, &[n, n], 2)?.to_dtype(dtype)?;
+            let turned = w.transpose(0, 1)?;
+            let name = format!("plain, {rows} x {n} times {n} x {n}, {dtype}");
+            table.line(&name, &|| x.matmul(&turned), &|| w.affine(1.0, 0.0))?;
+        }
+    }
+    let x = noise(table.device, &[512, 512], 1)?.complex(&noise(table.device, &[512, 512], 2)?)?;
+    table.line("plain, 512 x 512 times 512 x 512, C64", &|| x.matmul(&x), &|| x.affine(1.0, 0.0))
+}
+
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let table = Table { device: &device, chosen: std::env::args().nth(1) };
@@ -219,5 +237,6 @@ fn main() -> Result<()> {
     sparse(&table)?;
     circulant(&table)?;
     rotated(&table)?;
-    log_spectrum(&table)
+    log_spectrum(&table)?;
+    plain(&table)
 }
