@@ -70,7 +70,7 @@ pub struct DeviceOptions {
     pub memory_limit: Option<usize>,
     /// Whether to measure what each kernel costs, for [`kernel_times`](fft_core::SpectralBackend::kernel_times); a processor cannot.
     pub profile: bool,
-    /// A directory in which a GPU's compiled kernels are kept from one run to the next.
+    /// A directory in which a GPU's compiled kernels are kept from one run to the next; where it cannot be made they are compiled at each.
     pub pipeline_cache: Option<PathBuf>,
 }
 
@@ -90,7 +90,7 @@ pub fn open_device(name: &str, options: &DeviceOptions) -> Result<Device> {
             adapter,
             memory_limit,
             profile,
-            pipeline_cache,
+            pipeline_cache: pipeline_cache.filter(|folder| std::fs::create_dir_all(folder).is_ok()),
             ..Default::default()
         });
     }

@@ -45,15 +45,14 @@ fn report(mut times: Vec<KernelTime>) -> Vec<String> {
 }
 
 /// Where compiled kernels are kept from one run to the next: `FFT_TENSOR_CACHE`, or a folder of ours in the user's folder for what can be made
-/// again. Nothing where that cannot be made: kernels are then compiled at each run.
+/// again.
 pub(super) fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let users = || {
         let home = || set("HOME").map(|home| home.join(".cache"));
         Some(set("XDG_CACHE_HOME").or_else(|| set("LOCALAPPDATA")).or_else(home)?.join("fft-tensor"))
     };
-    let folder = set("FFT_TENSOR_CACHE").or_else(users)?;
-    std::fs::create_dir_all(&folder).ok().map(|()| folder)
+    set("FFT_TENSOR_CACHE").or_else(users)
 }
 
 #[cfg(test)]
