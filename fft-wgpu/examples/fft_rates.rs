@@ -28,7 +28,7 @@ fn main() -> Result<()> {
         "{:>9} {:>9} {:>8} {:>10} {:>10} {:>8}",
         "points", "lines", "along", "GB/s", "copy GB/s", "share"
     );
-    for n in [64, 256, 1000, 1024, 2048, 4096, 65_536, 1 << 20, 1009, 10_007] {
+    for n in [64, 256, 1000, 1009, 1024, 1536, 2048, 4096, 10_007, 65_536, 1 << 20] {
         let lines = (BYTES / 8 / n).max(1);
         for (name, shape, axis) in [("rows", [lines, n], 1), ("columns", [n, lines], 0)] {
             let data: Vec<Complex32> = (0..n * lines)

@@ -25,6 +25,20 @@ fn places(item: u32) -> vec4<i32> {
     return at;
 }
 
+// The same for an item that is certainly one of the walk: nothing is divided for the first axis.
+fn places_within(item: u32) -> vec4<i32> {
+    var rest = item;
+    var at = P.base;
+    for (var d = P.rank; d > 1u; d -= 1u) {
+        let i = d - 1u;
+        let n = P.shape[i >> 2u][i & 3u];
+        let q = rest / n;
+        at += i32(rest - q * n) * P.steps[i];
+        rest = q;
+    }
+    return at + i32(rest) * P.steps[0];
+}
+
 // The item of an invocation, in workgroups of `size`.
 fn item_of(group: vec3<u32>, local: u32, size: u32) -> u32 {
     return (group.y * P.groups_x + group.x) * size + local;

@@ -4,15 +4,16 @@
 //! - The product of polynomials modulo `t^M + i` holds a real product of fewer than `2 M` coefficients whole: those from `M` on are the imaginary
 //!   part, with a minus. It is a circular convolution of points that are multiplied by powers of `e^(-pi i / (2 M))` before, and by their
 //!   conjugates after (right-angle convolution, Krot and Minervina 1989). So there is no spectrum of pairs to take apart.
-//! - The way there decimates in frequency and the way back in time. Spectra never come in order: what a pass reads it writes to the same
-//!   places, and the last pass there, the product and the first pass back are one, in registers.
+//! - Transforms are in place ([`in_place`]), and spectra never come in order: the last pass there, the product and the first pass back are one, in
+//!   registers.
 //! - The way back is the way there of numbers with exchanged parts.
 //!
 //! A line too long for a workgroup is a matrix `[M / N, N]`: kernels of its columns, of its rows, and of its columns again.
 
 use std::fmt::Write;
 
-use super::butterfly::{function, passes, second_power, turn_powers};
+use super::butterfly::{passes, second_power, turn_powers};
+use super::in_place::{self, Lines, Pass, Powers};
 use super::plan::Table;
 use crate::call::declare;
 
@@ -28,6 +29,9 @@ pub(super) enum Part {
     /// Columns, back.
     Last,
 }
+
+/// What every transform of a pass knows. Behind the last line it is read again, and not written.
+const HERE: &str = "let here = line0 + line < P.count;\nlet item = min(line0 + line, P.count - 1u);\nlet row = row_of(item);\n";
 
 /// A kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,42 +51,16 @@ pub(super) struct Key {
     pub(super) after: bool,
 }
 
-/// The places of powers of roots for a pass: the first and the second that are read.
-type Powers = Vec<[u32; 2]>;
-
-/// The roots that kernels of lines of `points` read, and where they are.
+/// The roots that kernels of lines of `points` read, and where they are: those of passes, and of the factors of points.
 pub(super) fn roots(table: &mut Table, points: usize) -> (Powers, u32) {
-    let radices = passes(points).unwrap_or_default();
-    let (mut powers, mut n) = (Vec::new(), points);
-    let inner = radices.len().saturating_sub(1);
-    for &radix in &radices[..inner] {
-        let count = n / radix;
-        let second = second_power(radix);
-        let first = table.powers(n, count, 1);
-        powers.push([first, if second > 1 { table.powers(n, count, second) } else { first }]);
-        n = count;
-    }
-    let twist = if inner > 0 { table.powers(4 * points, points / radices[0], 1) } else { 0 };
-    (powers, twist)
-}
-
-/// One pass: a radix over parts of `size` points.
-#[derive(Clone, Copy)]
-struct Pass {
-    radix: usize,
-    size: usize,
-}
-
-impl Pass {
-    /// From one point of a transform to the next.
-    fn step(self) -> usize {
-        self.size / self.radix
-    }
+    let powers = in_place::roots(table, points);
+    let count = passes(points).filter(|p| p.len() > 1).map_or(0, |p| points / p[0]);
+    (powers, table.powers(4 * points, count, 1))
 }
 
 impl Key {
-    fn pitch(&self) -> usize {
-        self.points.next_multiple_of(16)
+    fn shape(&self) -> Lines {
+        Lines { points: self.points, lines: self.lines, across: self.across() }
     }
 
     /// Neighbouring invocations work on neighbouring lines, which are columns.
@@ -92,27 +70,6 @@ impl Key {
 
     fn twisted(&self) -> bool {
         self.part != Part::Rows
-    }
-
-    fn passes(&self) -> Vec<Pass> {
-        let mut size = self.points;
-        let radices = passes(self.points).unwrap_or_default();
-        radices
-            .into_iter()
-            .map(|radix| {
-                let pass = Pass { radix, size };
-                size /= radix;
-                pass
-            })
-            .collect()
-    }
-
-    /// Invocations of a workgroup: as many as passes leave few of idle.
-    fn group(&self) -> usize {
-        let items = |p: &Pass| self.points * self.lines / p.radix;
-        let work =
-            |group: usize| self.passes().iter().map(|p| items(p).next_multiple_of(group)).sum::<usize>();
-        (1..=8).map(|i| 32 * i).min_by_key(|&g| (work(g), std::cmp::Reverse(g))).unwrap_or(32)
     }
 
     /// The name of the pipeline.
@@ -166,56 +123,41 @@ impl Key {
 
     /// The shader.
     pub(super) fn source(&self) -> String {
+        let shape = self.shape();
+        let passes = shape.passes();
+        let levels = passes.len();
         let mut out = declare(&self.operands());
-        let passes = self.passes();
-        let mut radices: Vec<usize> = passes.iter().map(|p| p.radix).collect();
-        let levels = radices.len();
-        radices.dedup();
-        for &radix in &radices {
-            out += &function(radix);
-        }
-        if levels > 1 {
-            let _ = writeln!(out, "var<workgroup> W: array<vec2<f32>, {}>;", self.lines * self.pitch());
-            // Exchanged within 16 places, so that neither steps of 16 nor neighbouring lines meet in one bank.
-            let _ = writeln!(
-                out,
-                "fn place(line: u32, x: u32) -> u32 {{\n    return line * {}u + (x ^ (((x >> 4u) + line) & 15u));\n}}",
-                self.pitch()
-            );
-        }
+        out += &shape.declarations();
         out += &self.functions();
         let _ = writeln!(
             out,
             "@compute @workgroup_size({})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{\n\
              let line0 = (group.y * P.groups_x + group.x) * {}u;",
-            self.group(),
+            shape.group(),
             self.lines
         );
         let (powers, twist) = roots(&mut Table::default(), self.points);
         let turns = |level: usize, pass: Pass| -> String {
-            let Some([first, second]) = powers.get(level) else { return String::new() };
             let base = (level == 0 && self.twisted()).then(|| format!("T[{twist}u + j]"));
-            let power = |at: &u32| format!("T[{at}u + j]");
-            turn_powers(pass.radix, &power(first), &power(second), base.as_deref())
+            Lines::turns(&powers, level, pass, base.as_deref())
         };
-        let memory = |pass: Pass, q: usize| format!("W[place(line, x + {}u)]", q * pass.step());
         let last = levels - 1;
         if self.part != Part::Last {
             for (level, &pass) in passes.iter().enumerate() {
-                let mut body = String::new();
-                for q in 0..pass.radix {
-                    let value = match level {
-                        0 => self.input(pass, q),
-                        _ => memory(pass, q),
-                    };
-                    let _ = writeln!(body, "v[{q}] = {value};");
+                let mut body = HERE.to_owned();
+                if level == 0 {
+                    for q in 0..pass.radix {
+                        let _ = writeln!(body, "v[{q}] = {};", self.input(pass, q));
+                    }
+                } else {
+                    body += &Lines::read(pass);
                 }
                 let _ = writeln!(body, "dft{}(&v);", pass.radix);
                 body += &turns(level, pass);
                 if level == last {
                     body += &self.middle(pass, &passes);
                     if self.part == Part::First || self.spectrum {
-                        self.items(&mut out, pass, &body);
+                        shape.items(&mut out, pass, &body);
                         return out + "}\n";
                     }
                     let _ = writeln!(body, "dft{}(&v);", pass.radix);
@@ -223,11 +165,9 @@ impl Key {
                 if level == last && last == 0 {
                     body += &self.output(pass);
                 } else {
-                    for q in 0..pass.radix {
-                        let _ = writeln!(body, "{} = v[{q}];", memory(pass, q));
-                    }
+                    body += &Lines::write(pass);
                 }
-                self.items(&mut out, pass, &body);
+                shape.items(&mut out, pass, &body);
                 if last > 0 {
                     out += "workgroupBarrier();\n";
                 }
@@ -237,73 +177,28 @@ impl Key {
             if level == last && self.part != Part::Last {
                 continue;
             }
-            let mut body = String::new();
-            for q in 0..pass.radix {
-                let value = match level == last {
-                    true => self.between_item(pass, q),
-                    false => memory(pass, q),
-                };
-                let _ = writeln!(body, "v[{q}] = {value};");
-            }
+            let mut body = HERE.to_owned();
             if level == last {
+                for q in 0..pass.radix {
+                    let _ = writeln!(body, "v[{q}] = {};", self.between_item(pass, q));
+                }
                 body += &self.between(pass, &passes);
+            } else {
+                body += &Lines::read(pass);
             }
             body += &turns(level, pass);
             let _ = writeln!(body, "dft{}(&v);", pass.radix);
             if level == 0 {
                 body += &self.output(pass);
             } else {
-                for q in 0..pass.radix {
-                    let _ = writeln!(body, "{} = v[{q}];", memory(pass, q));
-                }
+                body += &Lines::write(pass);
             }
-            self.items(&mut out, pass, &body);
+            shape.items(&mut out, pass, &body);
             if level > 0 {
                 out += "workgroupBarrier();\n";
             }
         }
         out + "}\n"
-    }
-
-    /// `body` for every transform of a pass: `rest` is its place among those of the line, `x` its first point, `j` that point's place in
-    /// its part.
-    fn items(&self, out: &mut String, pass: Pass, body: &str) {
-        let (count, group) = (self.points / pass.radix, self.group());
-        let total = count * self.lines;
-        let (line, rest) = match self.across() {
-            true => (format!("i % {}u", self.lines), format!("i / {}u", self.lines)),
-            false => (format!("i / {count}u"), format!("i % {count}u")),
-        };
-        let (open, close) = if total <= group {
-            ("{\nlet i = local;\n".to_owned(), "}\n")
-        } else {
-            let rounds = total.div_ceil(group);
-            (
-                format!(
-                    "for (var round = 0u; round < {rounds}u; round += 1u) {{\nlet i = local + round * {group}u;\n"
-                ),
-                "}\n",
-            )
-        };
-        *out += &open;
-        let guarded = !total.is_multiple_of(group);
-        if guarded {
-            let _ = writeln!(out, "if (i < {total}u) {{");
-        }
-        let _ = write!(
-            out,
-            "let line = {line};\nlet rest = {rest};\nlet j = rest % {step}u;\nlet x = rest / {step}u * {size}u + j;\n\
-             // Behind the last line it is read again, and not written.\n\
-             let here = line0 + line < P.count;\nlet item = min(line0 + line, P.count - 1u);\nlet row = row_of(item);\nvar v: array<vec2<f32>, {radix}>;\n",
-            step = pass.step(),
-            size = pass.size,
-            radix = pass.radix
-        );
-        *out += body;
-        if guarded {
-            *out += "}\n";
-        }
-        *out += close;
     }
 
     /// `row_of`, and `real_at`: an element of a line, 0 outside.

@@ -1,9 +1,10 @@
-//! The kernel of transforms, written for a line length: whole lines in workgroup memory, a Stockham pass for each radix, the first reading
+//! The kernel of one kind of transform, written for a line length: whole lines in workgroup memory, a Stockham pass for each radix, the first reading
 //! the source and the last writing the result. Between two barriers values live in registers, so that a line is held once.
 
 use std::fmt::Write;
 
-use super::{butterfly, staged};
+use super::plan::Table;
+use super::{butterfly, in_place};
 
 /// How points of a line are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,23 +45,10 @@ pub(super) struct Key {
     pub(super) lines: usize,
     pub(super) load: Load,
     pub(super) save: Save,
-    /// Neighbouring invocations read the same point of neighbouring lines.
-    pub(super) load_across: bool,
-    /// They write so.
-    pub(super) save_across: bool,
     /// Points are multiplied by a chirp when read, or by its spectrum.
     pub(super) read: Factor,
     /// Results are multiplied by roots of unity (between the steps of a long line) or by a chirp.
     pub(super) write: Factor,
-    /// The whole convolution with a chirp, in one kernel.
-    pub(super) chirped: bool,
-}
-
-impl Key {
-    /// Whether the kernel is for every kind of transform; see [`staged`].
-    pub(super) fn is_staged(&self) -> bool {
-        self.chirped || !self.points.is_power_of_two()
-    }
 }
 
 /// What points are multiplied by.
@@ -75,32 +63,43 @@ pub(super) enum Factor {
     Roots,
 }
 
+/// Whether neighbouring invocations read the same point of neighbouring lines, and whether they write so.
+const LOAD_ACROSS: &str = "(P.flags & 128u) != 0u";
+const SAVE_ACROSS: &str = "(P.flags >> 30u) != 0u";
+
 impl Key {
     /// From one line to the next in workgroup memory: odd, so that neighbours across lines lie in different banks.
     fn pitch(&self) -> usize {
         if self.lines > 1 { self.points | 1 } else { self.points }
     }
 
-    /// Invocations of a workgroup: enough for one round of every pass where that many are allowed.
+    /// The radices of the passes, the smallest first: the roots of a pass then are those of one that decimates in frequency.
+    fn radices(&self) -> Vec<usize> {
+        let mut radices = butterfly::passes(self.points).unwrap_or_default();
+        radices.reverse();
+        radices
+    }
+
+    /// Invocations of a workgroup: as many as passes leave few of idle, but so that each has at most 32 points.
     fn group(&self) -> usize {
-        let least = butterfly::radices(self.points).unwrap_or_default().into_iter().min().unwrap_or(1);
-        (self.points * self.lines / least).next_multiple_of(32).clamp(32, 256)
+        let radices = self.radices();
+        let items = |r: usize| self.points * self.lines / r;
+        let work = |group: usize| radices.iter().map(|&r| items(r).next_multiple_of(group)).sum::<usize>();
+        let few = |group: usize| group == 256 || radices.iter().all(|&r| items(r).div_ceil(group) * r <= 32);
+        let groups = (1..=8).map(|i| 32 * i).filter(|&g| few(g));
+        groups.min_by_key(|&g| (work(g), std::cmp::Reverse(g))).unwrap_or(256)
     }
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        if self.is_staged() {
-            return format!("fft:{} {} {}", self.points, self.lines, self.chirped);
-        }
         format!("fft:{self:?}")
     }
 
     /// The shader.
     pub(super) fn source(&self) -> String {
-        let radices = butterfly::radices(self.points).unwrap_or_default();
-        let staged = self.is_staged();
-        let real_in = staged || matches!(self.load, Load::Real | Load::Pairs);
-        let real_out = staged || matches!(self.save, Save::Real | Save::Pairs);
+        let radices = self.radices();
+        let real_in = matches!(self.load, Load::Real | Load::Pairs);
+        let real_out = matches!(self.save, Save::Real | Save::Pairs);
         let source = if real_in { "f32" } else { "vec2<f32>" };
         let result = if real_out { "f32" } else { "vec2<f32>" };
         let mut out = format!(
@@ -109,22 +108,16 @@ impl Key {
              @group(0) @binding(3) var<storage, read_write> D: array<{result}>;\n"
         );
         let memory = self.lines * self.pitch();
-        let exchanges = radices.len() > 1 || self.save == Save::Unfolded || staged;
-        if exchanges {
+        if radices.len() > 1 || self.save == Save::Unfolded {
             let _ = writeln!(out, "var<workgroup> W: array<vec2<f32>, {memory}>;");
         }
         let mut distinct = radices.clone();
-        distinct.sort_unstable();
         distinct.dedup();
         for radix in distinct {
             out += &butterfly::function(radix);
         }
-        if staged {
-            out += &staged::functions();
-        } else {
-            out += &self.loading();
-            out += &self.saving();
-        }
+        out += &self.loading();
+        out += &self.saving();
         let _ = writeln!(
             out,
             "@compute @workgroup_size({})\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) \
@@ -132,20 +125,10 @@ impl Key {
             self.group(),
             self.lines
         );
-        if staged {
-            let (points, lines, pitch, group) = (self.points, self.lines, self.pitch(), self.group());
-            out += &staged::fill(points, lines, pitch, group);
-            self.passes(&mut out, &radices, Start::Memory, true);
-            if self.chirped {
-                self.passes(&mut out, &radices, Start::Product, true);
-            }
-            out += &staged::empty(points, lines, pitch, group, self.chirped);
-        } else {
-            let to_memory = self.save == Save::Unfolded;
-            self.passes(&mut out, &radices, Start::Source, to_memory);
-            if to_memory {
-                self.unfold(&mut out);
-            }
+        let to_memory = self.save == Save::Unfolded;
+        self.passes(&mut out, &radices, to_memory);
+        if to_memory {
+            self.unfold(&mut out);
         }
         out + "}\n"
     }
@@ -234,30 +217,36 @@ impl Key {
         )
     }
 
-    /// One transform: the radices' passes from the source or from workgroup memory, into the result or into workgroup memory.
-    fn passes(&self, out: &mut String, radices: &[usize], from: Start, to_memory: bool) {
+    /// The radices' passes from the source into the result, or into workgroup memory.
+    fn passes(&self, out: &mut String, radices: &[usize], to_memory: bool) {
         let (points, pitch, group) = (self.points, self.pitch(), self.group());
         let radices = if radices.is_empty() { &[1][..] } else { radices };
+        let powers = in_place::roots(&mut Table::default(), points);
         let mut done = 1;
         for (p, &radix) in radices.iter().enumerate() {
             let (first, last) = (p == 0, p + 1 == radices.len());
             let count = points / radix;
             let total = self.lines * count;
             let rounds = total.div_ceil(group);
-            let across = match (first && from == Start::Source, last && !to_memory) {
-                (true, true) => self.load_across && self.save_across,
-                (true, false) => self.load_across,
-                (false, true) => self.save_across,
-                (false, false) => false,
+            let across = match (first, last && !to_memory) {
+                (true, true) => Some(format!("{LOAD_ACROSS} && {SAVE_ACROSS}")),
+                (true, false) => Some(LOAD_ACROSS.to_owned()),
+                (false, true) => Some(SAVE_ACROSS.to_owned()),
+                (false, false) => None,
             };
-            let (line, j) = if across {
-                (format!("i % {}u", self.lines), format!("i / {}u", self.lines))
-            } else {
-                (format!("i / {count}u"), format!("i % {count}u"))
+            let (line, j) = match (across, self.lines) {
+                (_, 1) => ("0u".to_owned(), "i".to_owned()),
+                (Some(across), lines) => (
+                    format!("select(i / {count}u, i % {lines}u, {across})"),
+                    format!("select(i % {count}u, i / {lines}u, {across})"),
+                ),
+                (None, _) => (format!("i / {count}u"), format!("i % {count}u")),
             };
             let begin = |round: usize| {
+                let guard =
+                    if (round + 1) * group > total { format!("if (i < {total}u) ") } else { String::new() };
                 format!(
-                    "    {{\n        let i = local + {}u;\n        if (i < {total}u) {{\n            let line = {line};\n            \
+                    "    {{\n        let i = local + {}u;\n        {guard}{{\n            let line = {line};\n            \
                      let j = {j};\n",
                     round * group
                 )
@@ -268,38 +257,38 @@ impl Key {
             }
             for round in 0..rounds {
                 *out += &begin(round);
-                let from_source = first && from == Start::Source;
-                if from_source {
+                if first {
                     // Behind the last line it is read again, and not written.
-                    *out += "            let at = places(min(line0 + line, P.count - 1u));\n";
+                    *out += "            let at = places_within(min(line0 + line, P.count - 1u));\n";
                 }
                 for r in 0..radix {
                     let point = format!("j + {}u", r * count);
-                    let value = if from_source {
+                    let value = if first {
                         format!("load(at, {point})")
-                    } else if first && from == Start::Product {
-                        // The product of the two spectra, its parts exchanged for the way back.
-                        format!("cmul(W[line * {pitch}u + {point}], T[P.more[1].w + {point}]).yx")
-                    } else if r == 0 || first {
-                        format!("W[line * {pitch}u + {point}]")
                     } else {
-                        let step = points / (done * radix);
-                        format!("cmul(W[line * {pitch}u + {point}], T[(j % {done}u) * {}u])", r * step)
+                        format!("W[line * {pitch}u + {point}]")
                     };
                     let _ = writeln!(out, "                v{round}[{r}] = {value};");
                 }
                 *out += "        }\n    }\n";
             }
-            if !(first && from == Start::Source) {
+            if !first {
                 *out += "    workgroupBarrier();\n";
             }
             for round in 0..rounds {
                 *out += &begin(round);
+                if let Some([one, two]) =
+                    (radices.len() - 1).checked_sub(p).and_then(|level| powers.get(level))
+                {
+                    let root = |at: &u32| format!("T[{at}u + j % {done}u]");
+                    let turns = butterfly::turn_powers(radix, &root(one), &root(two), None);
+                    *out += &turns.replace("v[", &format!("v{round}["));
+                }
                 if radix > 1 {
                     let _ = writeln!(out, "            dft{radix}(&v{round});");
                 }
                 if last && !to_memory {
-                    *out += "            if (line0 + line < P.count) {\n                let at = places(line0 + line);\n";
+                    *out += "            if (line0 + line < P.count) {\n                let at = places_within(line0 + line);\n";
                     for r in 0..radix {
                         let _ = writeln!(out, "                save(at, j + {}u, v{round}[{r}]);", r * count);
                     }
@@ -327,11 +316,9 @@ impl Key {
     /// Half the spectrum of a real line from the spectrum of its pairs, which lies in workgroup memory.
     fn unfold(&self, out: &mut String) {
         let (points, pitch) = (self.points, self.pitch());
-        let (line, k) = if self.save_across {
-            (format!("i % {}u", self.lines), format!("i / {}u", self.lines))
-        } else {
-            (format!("i / {}u", points + 1), format!("i % {}u", points + 1))
-        };
+        let (bins, lines) = (points + 1, self.lines);
+        let line = format!("select(i / {bins}u, i % {lines}u, {SAVE_ACROSS})");
+        let k = format!("select(i % {bins}u, i / {lines}u, {SAVE_ACROSS})");
         let value = |k: &str| format!("W[line * {pitch}u + {k}]");
         let length = format!("{points}u");
         let total = self.lines * (points + 1);
@@ -339,7 +326,7 @@ impl Key {
             out,
             "    for (var i = local; i < {total}u; i += {}u) {{\n        let line = {line};\n        let k = {k};\n        \
              if (k <= {length} && line0 + line < P.count) {{\n            let a = {};\n            let b = {};\n            \
-             let at = places(line0 + line);\n            let x = unfolded(k, {length}, a, b) * P.value.x;\n            \
+             let at = places_within(line0 + line);\n            let x = unfolded(k, {length}, a, b) * P.value.x;\n            \
              D[at.x + i32(k) * bitcast<i32>(P.more[1].x)] = x;\n        }}\n    }}\n",
             self.group(),
             value(&format!("(k % {length})")),
@@ -378,7 +365,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let line = item / (length + 1u);
     let k = item - line * (length + 1u);
-    let at = places(line);
+    let at = places_within(line);
     let a = S[at.y + i32(k % length)];
     let b = S[at.y + i32((length - k) % length)];
     D[at.x + i32(k) * bitcast<i32>(P.more[1].x)] = unfolded(k, length, a, b) * P.value.x;
@@ -394,15 +381,4 @@ pub(super) fn two_tables(name: &str, coarse: &str, fine: &str, bits: &str) -> St
         "fn {name}(i: u32) -> vec2<f32> {{\n    let bits = {bits};\n    \
          return cmul(T[{coarse} + (i >> bits)], T[{fine} + (i & ((1u << bits) - 1u))]);\n}}\n"
     )
-}
-
-/// Where a transform begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// With the source.
-    Source,
-    /// With points in workgroup memory.
-    Memory,
-    /// With a spectrum in workgroup memory, times that of a chirp.
-    Product,
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::{DType, Result, Tensor, ViewMut, compose};
 
-use super::ROWS;
 use super::butterfly::passes;
 use super::circular::{Key, Part};
 use super::plan::Circle;
@@ -153,9 +152,7 @@ impl Lines {
     fn key(&self, part: Part, operands: Operands<'_>) -> Key {
         let points =
             if matches!(part, Part::First | Part::Last) { self.tile.columns } else { self.tile.points };
-        let across = matches!(part, Part::First | Part::Last);
-        let room = if across { super::ACROSS } else { ROWS };
-        let lines = (room / points.next_multiple_of(16)).clamp(1, super::MAX_LINES);
+        let lines = super::lines(points, points.next_multiple_of(16));
         let ends = matches!(part, Part::Whole | Part::Last);
         let reads = part != Part::Rows;
         Key {
@@ -266,7 +263,7 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
                 let key = Key {
                     part,
                     points,
-                    lines: (2048usize / points.next_multiple_of(16)).clamp(1, super::MAX_LINES),
+                    lines: super::lines(points, points.next_multiple_of(16)),
                     half: bit(0),
                     spectrum: bit(1) && matches!(part, Part::Whole | Part::Rows),
                     skip: bit(2),

@@ -2,6 +2,7 @@
 
 mod butterfly;
 mod circular;
+mod in_place;
 mod kernel;
 mod long_conv;
 mod plan;
@@ -28,10 +29,8 @@ const OP: &str = "fft";
 const MAX_BATCH_RANK: usize = 4;
 /// The most bytes of scratch that lines of a batch take together; longer lines go one by one.
 const MAX_SCRATCH: usize = 256 << 20;
-/// Points that a workgroup holds when its lines are contiguous: half of what fits, for two workgroups at a time.
-const ROWS: usize = 1024;
-/// The same when neighbours are read across lines, of which more then lie side by side.
-const ACROSS: usize = 2048;
+/// Points of a workgroup's lines, where these are shorter: so many that neighbours across lines are read together.
+const POINTS: usize = 2048;
 /// The most lines side by side.
 const MAX_LINES: usize = 64;
 
@@ -267,30 +266,21 @@ impl Transform<'_> {
             (_, 0) if last => false,
             _ => true,
         };
-        let key = Key {
-            points: step.points,
-            lines: self.lines(step.points, load_across || save_across),
-            load,
-            save,
-            load_across,
-            save_across,
-            read: step.read,
-            write: step.write,
-            chirped: step.chirped,
-        };
-        if key.is_staged() {
-            params.flags |= staged::flags(&key);
-        }
-        let groups = (params.count as usize).div_ceil(key.lines);
+        params.flags |= u32::from(load_across) << 7 | u32::from(save_across) << 30;
+        let (points, read, write) = (step.points, step.read, step.write);
         let bindings = [source, Binding::whole(&step.tables, false), result];
+        let key = Key { points, lines: lines(points, points | 1), load, save, read, write };
+        let factors = (read, write) != (Factor::None, Factor::None);
+        let complex = (load, save) == (Load::Complex, Save::Complex);
+        if !step.chirped && (points.is_power_of_two() || (complex && !factors)) {
+            let groups = (params.count as usize).div_ceil(key.lines);
+            return self.context.dispatch(&key.label(), &bindings, &params, groups, || key.source());
+        }
+        params.flags |= staged::flags(&key);
+        let lines = lines(points, points.next_multiple_of(16));
+        let key = staged::Key { points, lines, chirped: step.chirped, factors: factors && !step.chirped };
+        let groups = (params.count as usize).div_ceil(lines);
         self.context.dispatch(&key.label(), &bindings, &params, groups, || key.source())
-    }
-
-    /// Lines of a workgroup.
-    fn lines(&self, points: usize, across: bool) -> usize {
-        let room = if across { ACROSS } else { ROWS };
-        let lines = (room / (points | 1)).clamp(1, MAX_LINES);
-        if lines > 8 { lines / 8 * 8 } else { lines }
     }
 
     /// Half spectra of real lines from the spectra of their pairs.
@@ -318,6 +308,12 @@ impl Transform<'_> {
     }
 }
 
+/// Lines of a workgroup, each of which begins `pitch` points behind the one before.
+fn lines(points: usize, pitch: usize) -> usize {
+    let lines = if points > POINTS { 1 } else { (POINTS / pitch).clamp(1, MAX_LINES) };
+    if lines > 8 { lines / 8 * 8 } else { lines }
+}
+
 /// Shaders of this module, one of each kind: lengths are too many for all.
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
@@ -330,29 +326,19 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
             (Load::Mirrored, Save::Real),
             (Load::Folded, Save::Pairs),
         ] {
-            for (across, chirped) in [(false, false), (true, false), (false, true)] {
-                let factor = if chirped { Factor::Chirp } else { Factor::None };
-                let lines = (2048 / (points | 1)).clamp(1, MAX_LINES);
-                let key = Key {
-                    points,
-                    lines,
-                    load,
-                    save,
-                    load_across: across,
-                    save_across: across,
-                    read: factor,
-                    write: factor,
-                    chirped,
-                };
+            let lines = lines(points, points | 1);
+            let key = Key { points, lines, load, save, read: Factor::None, write: Factor::None };
+            out.push((key.label(), key.source()));
+            for read in [Factor::None, Factor::Chirp, Factor::Spectrum] {
+                let key = Key { save: Save::Complex, read, write: Factor::Roots, ..key };
                 out.push((key.label(), key.source()));
-                let between = Key {
-                    save: Save::Complex,
-                    read: if chirped { Factor::Spectrum } else { Factor::None },
-                    write: Factor::Roots,
-                    chirped: false,
-                    ..key
-                };
-                out.push((between.label(), between.source()));
+            }
+        }
+        for (chirped, factors) in [(false, false), (false, true), (true, false)] {
+            let lines = lines(points, points.next_multiple_of(16));
+            let key = staged::Key { points, lines, chirped, factors };
+            if !chirped || points > 1 {
+                out.push((key.label(), key.source()));
             }
         }
     }

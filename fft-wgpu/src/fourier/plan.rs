@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fft_core::{Complex64, Result};
 
-use super::butterfly::radices;
-use super::circular;
+use super::butterfly::{passes, radices};
 use super::kernel::Factor;
+use super::{circular, in_place};
 use crate::context::Context;
 use crate::memory::Block;
 
@@ -173,7 +173,8 @@ fn build(context: &Context, key: PlanKey) -> Result<Plan> {
     for way in 0..ways {
         for (level, &points) in levels.iter().enumerate() {
             let mut table = Table::default();
-            table.roots(points, points);
+            // First, where kernels expect them.
+            in_place::roots(&mut table, points);
             let whole = chirped && last == 0;
             let (begins, ends) = (way == 0 && level == 0, way + 1 == ways && level == last);
             let (mut read, mut write) = (Factor::None, Factor::None);
@@ -191,7 +192,9 @@ fn build(context: &Context, key: PlanKey) -> Result<Plan> {
                 if begins || ends {
                     places[0] = table.put(&chirp.values);
                 }
-                if whole || (way == 1 && level == 0) {
+                if whole {
+                    places[1] = table.put(&staged_order(&chirp.spectrum));
+                } else if way == 1 && level == 0 {
                     places[1] = table.put(&chirp.spectrum);
                 }
                 if begins {
@@ -240,6 +243,18 @@ impl Chirp {
         spectrum.iter_mut().for_each(|z| *z /= stored as f64);
         Self { values, spectrum }
     }
+}
+
+/// A spectrum in the order in which the last pass of a transform in place meets its bins: by point of the pass, then by transform.
+fn staged_order(spectrum: &[Complex64]) -> Vec<Complex64> {
+    let points = spectrum.len();
+    let radix = passes(points).and_then(|p| p.last().copied()).unwrap_or(1);
+    let mut out = vec![Complex64::default(); points];
+    for (k, value) in spectrum.iter().enumerate() {
+        let place = in_place::place_of_bin(points, k);
+        out[place % radix * (points / radix) + place / radix] = *value;
+    }
+    out
 }
 
 /// The forward transform of a length whose prime factors are small, by recursion.
