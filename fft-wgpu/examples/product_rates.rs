@@ -8,7 +8,7 @@ use std::time::Instant;
 use fft_core::backend::AttentionSpec;
 use fft_core::spectral::{
     Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
-    SparseSpectralMatrix,
+    Rotation, SparseSpectralMatrix,
 };
 use fft_core::{DType, Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
@@ -207,7 +207,12 @@ fn rotated(table: &Table<'_>) -> Result<()> {
             table.line(&name, &|| device.rotated_product(&w, &x), &|| compose::rotated_product(&w, &x))?;
         }
     }
-    Ok(())
+    let options = RotatedOptions { rotation: Rotation::Hadamard, ..RotatedOptions::new(Bits::Four) };
+    let w = RotatedMatrix::from_dense(&noise(device, &[N, N], 5)?, &options)?;
+    let x = noise(device, &[1, N], 7)?;
+    table.line("rotated by Hadamard, 4 bits, 1 vectors", &|| device.rotated_product(&w, &x), &|| {
+        compose::rotated_product(&w, &x)
+    })
 }
 
 /// Products of plain matrices, beside a copy of the right one: products with one vector should take as long.

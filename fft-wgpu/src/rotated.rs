@@ -2,7 +2,6 @@
 //!
 //! Between Fourier rotations the kernel reads and writes real spectra as transforms leave and take them, so that nothing orders them anew.
 
-use fft_core::spectral::rotation::{rotate, rotate_back};
 use fft_core::spectral::{Bits, RotatedMatrix, Rotation};
 use fft_core::{DType, Norm, Result, Tensor, compose};
 use fft_shaders::spectral as text;
@@ -14,6 +13,8 @@ use crate::store::Store;
 const OP: &str = "rotated_product";
 /// Up to so many vectors are narrow.
 const NARROW: usize = 8;
+/// Elements that a workgroup transforms.
+const RUN: usize = 2048;
 
 #[derive(Debug, Clone, Copy)]
 struct Kernel {
@@ -93,10 +94,10 @@ pub(crate) fn product(context: &Context, w: &RotatedMatrix, x: &Tensor) -> Resul
         *last = rows;
     }
     let x = x.reshape(&[batch, cols])?;
-    let rotated = if spectra {
-        x.mul(input_signs)?.rfft(1, None, Norm::Ortho)?
-    } else {
-        rotate(&x, rotation, input_signs)?.contiguous()?
+    let rotated = match rotation {
+        Rotation::Fourier => x.mul(input_signs)?.rfft(1, None, Norm::Ortho)?,
+        Rotation::Hadamard => hadamard(context, &x, input_signs, BEFORE)?,
+        Rotation::None => x.contiguous()?,
     };
     let (dtype, line) =
         if spectra { (DType::C64, [batch, rows / 2 + 1]) } else { (DType::F32, [batch, rows]) };
@@ -121,17 +122,57 @@ pub(crate) fn product(context: &Context, w: &RotatedMatrix, x: &Tensor) -> Resul
         call.params.value = [w.gain(), root, root / 2.0, 0.0];
         call.run(&kernel.label(), count, || kernel.source())
     })?;
-    let out = if spectra {
-        y.irfft(1, Some(rows), Norm::Ortho)?.mul(output_signs)?
-    } else {
-        rotate_back(&y, rotation, output_signs)?
+    let out = match rotation {
+        Rotation::Fourier => y.irfft(1, Some(rows), Norm::Ortho)?.mul(output_signs)?,
+        Rotation::Hadamard => hadamard(context, &y, output_signs, AFTER)?,
+        Rotation::None => y,
     };
     out.reshape(&shape)
 }
 
+/// Signs go before the transform.
+const BEFORE: u32 = 1;
+/// Signs go after it.
+const AFTER: u32 = 2;
+
+/// The orthogonal Walsh-Hadamard transform of the runs of `[batch, n]`, with signs: in one kernel up to 2048 elements of a run, else the rest in
+/// a second one.
+fn hadamard(context: &Context, x: &Tensor, signs: &Tensor, mut when: u32) -> Result<Tensor> {
+    let n = signs.len();
+    let run = Rotation::hadamard_block(n);
+    let (mut x, mut apart, mut left) = (x.contiguous()?, 1, run);
+    let mut factor = 1.0 / (run as f64).sqrt();
+    while left > 1 {
+        let length = left.min(RUN);
+        left /= length;
+        // Signs before belong to the first kernel, those after to the last one.
+        let flags = if when == BEFORE || left == 1 { when } else { 0 };
+        x = Tensor::build(x.device(), OP, x.shape(), DType::F32, |out| {
+            let mut call = Call::new(context, OP);
+            call.read(x.view())?;
+            call.read(signs.view())?;
+            call.write(out)?;
+            let runs = x.len() / length;
+            let count = runs.div_ceil(RUN / length);
+            call.params.count = count as u32;
+            call.params.flags = flags;
+            call.params.more[..4].copy_from_slice(&[length, apart, n, runs].map(|n| n as u32));
+            call.params.value[0] = factor as f32;
+            call.run("rotated:hadamard", count, walsh)
+        })?;
+        (apart, factor) = (apart * length, 1.0);
+        when &= AFTER;
+    }
+    Ok(x)
+}
+
+fn walsh() -> String {
+    declare(&[("X", "f32", false), ("S", "f32", false), ("D", "f32", true)]) + text::HADAMARD
+}
+
 /// Every shader of this module.
 pub(crate) fn every_shader() -> Vec<(String, String)> {
-    let mut out = Vec::new();
+    let mut out = vec![("rotated:hadamard".to_owned(), walsh())];
     for bits in [Bits::Eight, Bits::Four] {
         for spectra in [false, true] {
             for narrow in [None, Some(1), Some(2), Some(4), Some(NARROW)] {

@@ -32,3 +32,5 @@ pub const ROTATED: &str = include_str!("../wgsl/rotated.wgsl");
 pub const ROTATED_NARROW: &str = include_str!("../wgsl/rotated_narrow.wgsl");
 /// For many vectors.
 pub const ROTATED_TILE: &str = include_str!("../wgsl/rotated_tile.wgsl");
+/// Walsh-Hadamard transforms.
+pub const HADAMARD: &str = include_str!("../wgsl/hadamard.wgsl");

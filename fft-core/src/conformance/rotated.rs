@@ -13,6 +13,7 @@ const PRODUCT: &[Operation] = &[Operation::RotatedProduct];
 pub(super) const CASES: &[Case] = &[
     Case::new("rotated::products", PRODUCT, products),
     Case::new("rotated::large_batches", PRODUCT, large_batches),
+    Case::new("rotated::long_vectors", PRODUCT, long_vectors),
     Case::new("rotated::error_of_rounding", PRODUCT, rounding),
     Case::new("rotated::extreme_magnitudes", PRODUCT, magnitudes),
     Case::new("rotated::saved_parts", PRODUCT, saved_parts),
@@ -163,6 +164,26 @@ fn large_batches(device: &Device) -> Outcome {
                 let x = random.array(&[batch, cols], DType::F32);
                 let got = w.apply(&x.to(device, DType::F32)?)?;
                 let what = format!("{rows} x {cols}, {bits:?}, batch {batch}");
+                close_l2(what, &got, &product(&oracle, &x), 2.0 * bound(rows, cols))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Vectors longer than a workgroup of a GPU holds, on either side.
+fn long_vectors(device: &Device) -> Outcome {
+    for (rows, cols) in [(16, 8192), (8192, 10), (20, 6144)] {
+        for rotation in [Rotation::Fourier, Rotation::Hadamard] {
+            let mut random = Random::new(rows as u64);
+            let matrix = random.array(&[rows, cols], DType::F32).to(device, DType::F32)?;
+            let options = RotatedOptions { rotation, ..RotatedOptions::new(Bits::Four) };
+            let w = RotatedMatrix::from_dense(&matrix, &options)?;
+            let oracle = Array::from(&w.to_dense()?)?;
+            for batch in [1, 3] {
+                let x = random.array(&[batch, cols], DType::F32);
+                let got = w.apply(&x.to(device, DType::F32)?)?;
+                let what = format!("{rows} x {cols}, {rotation:?}, batch {batch}");
                 close_l2(what, &got, &product(&oracle, &x), 2.0 * bound(rows, cols))?;
             }
         }

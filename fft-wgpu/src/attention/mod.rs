@@ -27,8 +27,6 @@ const LONGEST: usize = 256;
 const FEW: usize = 16;
 /// Keys of a workgroup that has a few rows.
 const FEW_KEYS: usize = 128;
-/// Workgroups that keep a device busy.
-const ENOUGH: usize = 128;
 /// Fewer keys are not worth a part of their own.
 const LEAST_PART: usize = 256;
 
@@ -111,7 +109,7 @@ pub(crate) fn attention(
     let parts = if few {
         sizes.keys.div_ceil(FEW_KEYS)
     } else {
-        (ENOUGH / (tiles * sizes.all)).min(sizes.keys / LEAST_PART).max(1)
+        (2 * context.limits.groups_at_once / (tiles * sizes.all)).min(sizes.keys / LEAST_PART).max(1)
     };
     let part = if few { FEW_KEYS } else { sizes.keys.div_ceil(parts).next_multiple_of(TILE) };
     let record = (sizes.width + 2) * size_of::<f32>();
