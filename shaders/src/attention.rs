@@ -4,6 +4,10 @@
 pub const COMMON: &str = include_str!("../wgsl/attention.wgsl");
 /// The rows of an operand.
 pub const OPERAND: &str = include_str!("../wgsl/attention_operand.wgsl");
+/// Four neighbours of a row.
+pub const FOUR: &str = include_str!("../wgsl/attention_four.wgsl");
+/// The rows of an operand whose elements are read four at a time.
+pub const WORDS: &str = include_str!("../wgsl/attention_words.wgsl");
 /// Products of the rows of two operands.
 pub const SCORES: &str = include_str!("../wgsl/attention_scores.wgsl");
 /// Weighted sums of the rows of an operand.

@@ -67,6 +67,12 @@ fn suits(context: &Context, operands: &[&Tensor]) -> Option<Store> {
     operands.iter().all(|x| !x.is_empty() && bound(x).is_some()).then_some(store)
 }
 
+/// Whether the rows of `x`, whose first element is at `base`, begin and end at multiples of four elements, which are neighbours.
+fn by_fours(x: &Tensor, base: i32) -> bool {
+    let [outer @ .., last] = x.layout().strides() else { return false };
+    *last == 1 && base % 4 == 0 && x.shape()[3].is_multiple_of(4) && outer.iter().all(|s| s % 4 == 0)
+}
+
 /// A call with these operands and their strides, and the sizes.
 fn call<'a>(
     context: &'a Context,
@@ -125,7 +131,9 @@ pub(crate) fn attention(
         let count = sizes.all * parts * tiles;
         call.params.count = count as u32;
         if few {
-            let kernel = Few { store, finish, rows: Few::rows(sizes.rows), lanes: Few::lanes(sizes.width) };
+            let (rows, lanes) = (Few::rows(sizes.rows), Few::lanes(sizes.width));
+            let by_fours = [(k, 1), (v, 2)].iter().all(|&(x, i)| by_fours(x, call.params.base[i]));
+            let kernel = Few { store, finish, rows, lanes, by_fours };
             call.run(&kernel.label(), count, || kernel.source())
         } else {
             let kernel = Tile { store, finish, width: sizes.width.div_ceil(TILE) };

@@ -24,23 +24,45 @@ const K: (&str, &str) = ("K", "key");
 const V: (&str, &str) = ("V", "key");
 const G: (&str, &str) = ("G", "row");
 
-/// Declarations of the operands and of the results, and the functions that read them.
-fn head(store: Store, operands: &[(&str, &str)], results: &[(&str, &str, bool)]) -> String {
-    let mut all: Vec<_> = operands.iter().map(|o| (o.0, store.element(), false)).collect();
+/// Declarations of the operands and of the results, and the functions that read them; keys and values four elements at a time when they are
+/// `by_fours`.
+fn head(store: Store, operands: &[(&str, &str)], results: &[(&str, &str, bool)], by_fours: bool) -> String {
+    let words = |place: &str| by_fours && place == "key";
+    let vector = if store == Store::F32 { "vec4<f32>" } else { "vec2<u32>" };
+    let element = |place: &str| if words(place) { vector } else { store.element() };
+    let mut all: Vec<_> = operands.iter().map(|o| (o.0, element(o.1), false)).collect();
     all.extend_from_slice(results);
     let mut out = declare(&all) + text::COMMON;
+    let four = match store {
+        Store::F32 => "w".to_owned(),
+        _ => {
+            let each = ["w.x & 0xffffu", "w.x >> 16u", "w.y & 0xffffu", "w.y >> 16u"];
+            format!("vec4<f32>({})", each.map(|bits| store.decode(bits)).join(", "))
+        }
+    };
     for (i, (name, place)) in operands.iter().enumerate() {
-        let words = [
+        let fills = [
             ("X", *name),
             ("PLACE", place),
             ("HEADS", if *place == "row" { "P.more[1].x / P.more[0].x" } else { "1u" }),
             ("BASE", &format!("P.base[{i}]")),
             ("STEPS", &i.to_string()),
             ("LOAD", &store.load(name, "i")),
+            ("LENGTH", length(name)),
+            ("FOUR", &four),
         ];
-        out += &fill(text::OPERAND, &words);
+        out += &fill(if words(place) { text::WORDS } else { text::OPERAND }, &fills);
+        // Kernels that do not call it do not pay for it.
+        if !words(place) {
+            out += &fill(text::FOUR, &fills);
+        }
     }
     out
+}
+
+/// The elements of an operand's rows.
+fn length(name: &str) -> &'static str {
+    if matches!(name, "Q" | "K") { "P.more[0].z" } else { "P.more[0].w" }
 }
 
 fn index(operand: (&str, &str)) -> &'static str {
@@ -60,22 +82,20 @@ const ORIGINS_BACK: (&str, &str) =
 
 /// The function of products of rows of `a` and `b`.
 fn scores(name: &str, a: (&str, &str), b: (&str, &str)) -> String {
-    let inner = if matches!(a.0, "Q" | "K") { "P.more[0].z" } else { "P.more[0].w" };
     let words = [
         ("NAME", name),
         ("A", a.0),
         ("B", b.0),
         ("STEPS_A", index(a)),
         ("STEPS_B", index(b)),
-        ("INNER", inner),
+        ("INNER", length(a.0)),
     ];
     fill(text::SCORES, &words)
 }
 
 /// The function of weighted sums of rows of `b`.
 fn weighted(name: &str, b: (&str, &str)) -> String {
-    let length = if matches!(b.0, "Q" | "K") { "P.more[0].z" } else { "P.more[0].w" };
-    fill(text::WEIGHTED, &[("NAME", name), ("B", b.0), ("STEPS_B", index(b)), ("LENGTH", length)])
+    fill(text::WEIGHTED, &[("NAME", name), ("B", b.0), ("STEPS_B", index(b)), ("LENGTH", length(b.0))])
 }
 
 /// The function `name` that stores elements of the result `array`, which begins at `base`.
@@ -107,11 +127,15 @@ impl Tile {
         let vectors = [("VECTORS", &*vectors(width))];
         let (begin, end) = match finish {
             Finish::Whole => {
-                let head = head(store, &[Q, K, V], &[("D", store.target(), true)]);
+                let head = head(store, &[Q, K, V], &[("D", store.target(), true)], false);
                 (head + &put(store, "put", "D", "P.base.w") + text::WHOLE, text::FINISH)
             }
-            Finish::Part => (head(store, &[Q, K, V], &[("D", "f32", true)]) + text::PART, text::FINISH),
-            Finish::Statistics => (head(store, &[Q, K, V, G], &[("D", "vec4<f32>", true)]), text::STATISTICS),
+            Finish::Part => {
+                (head(store, &[Q, K, V], &[("D", "f32", true)], false) + text::PART, text::FINISH)
+            }
+            Finish::Statistics => {
+                (head(store, &[Q, K, V, G], &[("D", "vec4<f32>", true)], false), text::STATISTICS)
+            }
         };
         let end = fill(end, &vectors);
         let origins = if finish == Finish::Statistics { ORIGINS_BACK } else { ORIGINS };
@@ -127,8 +151,10 @@ pub(super) struct Few {
     pub(super) finish: Finish,
     /// Rows of a workgroup.
     pub(super) rows: usize,
-    /// Invocations along the dim of values.
+    /// Invocations along the dim of values, four columns each.
     pub(super) lanes: usize,
+    /// Whether rows of keys and values begin and end at multiples of four elements.
+    pub(super) by_fours: bool,
 }
 
 impl Few {
@@ -138,25 +164,28 @@ impl Few {
     }
 
     pub(super) fn lanes(width: usize) -> usize {
-        width.next_power_of_two().clamp(32, 128)
+        width.div_ceil(4).next_power_of_two().clamp(8, 32)
     }
 
     pub(super) fn label(self) -> String {
-        format!("attention:few {:?} {:?} {} {}", self.store, self.finish, self.rows, self.lanes)
+        let Self { store, finish, rows, lanes, by_fours } = self;
+        format!("attention:few {store:?} {finish:?} {rows} {lanes} {by_fours}")
     }
 
     pub(super) fn source(self) -> String {
-        let Self { store, finish, rows, lanes } = self;
+        let Self { store, finish, rows, lanes, by_fours } = self;
         let begin = if finish == Finish::Part {
-            head(store, &[Q, K, V], &[("D", "f32", true)]) + text::PART
+            head(store, &[Q, K, V], &[("D", "f32", true)], by_fours) + text::PART
         } else {
-            let head = head(store, &[Q, K, V], &[("D", store.target(), true)]);
+            let head = head(store, &[Q, K, V], &[("D", store.target(), true)], by_fours);
             head + &put(store, "put", "D", "P.base.w") + text::WHOLE
         };
         let words = [
             ("ROWS", &*rows.to_string()),
             ("LANES", &*lanes.to_string()),
             ("TEAMS", &*(128 / lanes).to_string()),
+            ("FOUR_ROWS", &*(rows * 4).to_string()),
+            ("WORDS", &*(rows.min(4) * 512).to_string()),
             ORIGINS,
             ("SCORES", &*(rows * 128).to_string()),
         ];
@@ -196,7 +225,7 @@ impl Queries {
         let results = [("T", "vec4<f32>", false), ("D", store.target(), true)];
         let main = fill(text::QUERIES, &[("VECTORS", &vectors(dim)), ORIGINS_BACK]);
         [
-            head(store, &[Q, K, V, G], &results),
+            head(store, &[Q, K, V, G], &results, false),
             put(store, "put", "D", "P.steps[7].y"),
             scores("scores", Q, K),
             scores("slopes", G, V),
@@ -225,7 +254,7 @@ impl Keys {
         let results = [("T", "vec4<f32>", false), ("DK", store.target(), true), ("DV", store.target(), true)];
         let words = [("VECTORS", &*vectors(dim)), ("VALUE_VECTORS", &*vectors(width)), ORIGINS_BACK];
         [
-            head(store, &[Q, K, V, G], &results),
+            head(store, &[Q, K, V, G], &results, false),
             put(store, "put_key", "DK", "P.steps[7].y"),
             put(store, "put_value", "DV", "P.steps[7].z"),
             scores("scores", K, Q),
@@ -257,9 +286,11 @@ pub(super) fn every_shader() -> Vec<(String, String)> {
         }
         for finish in [Finish::Whole, Finish::Part] {
             for rows in [1, 2, 4, 8] {
-                for lanes in [32, 64, 128] {
-                    let kernel = Few { store, finish, rows, lanes };
-                    out.push((kernel.label(), kernel.source()));
+                for lanes in [8, 16, 32] {
+                    for by_fours in [false, true] {
+                        let kernel = Few { store, finish, rows, lanes, by_fours };
+                        out.push((kernel.label(), kernel.source()));
+                    }
                 }
             }
         }
