@@ -23,6 +23,8 @@ fn peak_memory_is_input_output_and_a_quarter_or_the_scratch_of_threads() {
             (2, 32, 1000, 1000),
             (1, 2, 100_000, 100_000),
             (1, 1, 1 << 20, 1 << 20),
+            (1, 2, 1 << 18, 1 << 18),
+            (1, 5, 1 << 18, 1 << 18),
             (1, 1, 1 << 20, 300_000),
             (1, 1, 1 << 20, 4096),
         ] {
@@ -42,11 +44,10 @@ fn peak_memory_is_input_output_and_a_quarter_or_the_scratch_of_threads() {
                 };
                 let more = device.memory().usage().peak - before;
                 let (input, output) = (u.bytes(), y.bytes());
-                // A thread holds a padded line, a spectrum of the kernel and as much scratch, each of two lengths or little more; of a few long lines an
-                // eighth part of each. No more threads are at work than there are lines, and the pool rounds up by an eighth.
-                let least = (input + output) / 4;
+                // A thread holds a padded line, a spectrum of the kernel and as much scratch, each of two lengths or little more; of a few long lines a
+                // small part of each. No more threads are at work than there are lines.
                 let lines = if batch * channels >= 64 { 0 } else { threads.min(channels) * length * 4 };
-                let bound = if length < 1 << 18 { least + 7 * lines } else { least.max(lines + output / 8) };
+                let bound = (input + output) / 4 + if length < 1 << 18 { 7 * lines } else { 0 };
                 assert!(
                     more <= output + bound,
                     "{batch} x {channels} x {length}, {taps} taps, {threads} threads: {more} bytes for {input} in and {output} out"

@@ -91,7 +91,9 @@ fn run<T: Precision>(
     let skip = terms.skip.map(Tensor::contiguous).transpose()?;
     let few = plan.points >= LONG && plan.points.saturating_mul(FEW) > batch * channels * length;
     let way = if few && Pieces::<T>::divide(plan.points) {
-        Way::Pieces(Pieces::new(context, plan.points))
+        // Of three lines or fewer, scratch would otherwise be more than a quarter of input and output. The number of threads is left out: results do not
+        // depend on it.
+        Way::Pieces(Pieces::new(context, plan.points, batch * channels < 4))
     } else {
         Way::Whole(context.plans.circular(plan.points))
     };
@@ -215,7 +217,7 @@ impl<T: Precision> Work<'_, T> {
                 }
             }
             Way::Pieces(pieces) => {
-                for piece in 0..Pieces::<T>::count() {
+                for piece in 0..pieces.worked() {
                     match kept {
                         Some(kept) => pieces.pick(piece, kept, bins),
                         None => pieces.spectrum(piece, taps, line, bins, scratch),

@@ -13,14 +13,16 @@ use rustfft::Fft;
 use crate::fourier::{Circular, Context, Precision};
 use crate::simd::{Kernel, Level, dispatch};
 
-/// Pieces of a spectrum.
-const COUNT: usize = 16;
+/// The most pieces of a spectrum.
+const MOST: usize = 32;
 /// Points that are summed, and turned, at once.
 const BLOCK: usize = 512;
 
 /// The plan of a length.
 pub(super) struct Pieces<T> {
     points: usize,
+    /// Pieces of a spectrum.
+    count: usize,
     forward: Arc<dyn Fft<T>>,
     inverse: Arc<dyn Fft<T>>,
     /// Of the folded line.
@@ -38,13 +40,16 @@ pub(super) struct Segment<'a, T> {
 impl<T: Precision> Pieces<T> {
     /// Whether lines of so many points can be cut.
     pub(super) fn divide(points: usize) -> bool {
-        points.is_multiple_of(2 * COUNT)
+        points.is_multiple_of(2 * MOST)
     }
 
-    pub(super) fn new(context: Context<'_>, points: usize) -> Self {
-        let m = points / COUNT;
+    /// In 16 pieces, or in 32 with `small` scratch, which takes longer.
+    pub(super) fn new(context: Context<'_>, points: usize, small: bool) -> Self {
+        let count = if small { MOST } else { MOST / 2 };
+        let m = points / count;
         Self {
             points,
+            count,
             forward: context.plans.complex(m, Direction::Forward),
             inverse: context.plans.complex(m, Direction::Inverse),
             folded: context.plans.circular(2 * m),
@@ -52,13 +57,22 @@ impl<T: Precision> Pieces<T> {
     }
 
     /// Pieces that are worked on: the others are conjugates.
-    pub(super) fn count() -> usize {
-        COUNT / 2
+    pub(super) fn worked(&self) -> usize {
+        self.count / 2
+    }
+
+    /// Points of a piece.
+    fn length(&self) -> usize {
+        self.points / self.count
+    }
+
+    fn turns(&self, piece: usize) -> Turns<T> {
+        Turns::new(piece, self.points, self.count)
     }
 
     /// Complex numbers of a piece of a line, of a piece of the kernel's spectrum, and of scratch.
     pub(super) fn sizes(&self) -> [usize; 3] {
-        let m = self.points / COUNT;
+        let m = self.length();
         let scratch = self.forward.get_inplace_scratch_len().max(self.inverse.get_inplace_scratch_len());
         [m, m + 1, scratch.max(self.folded.scratch_len())]
     }
@@ -79,21 +93,21 @@ impl<T: Precision> Pieces<T> {
             return self.folded.spectrum(line, bins, scratch);
         }
         let bins = &mut bins[..line.len()];
-        dispatch(Load { from: taps, to: bins, turns: &Turns::new(piece, self.points) });
+        dispatch(Load { from: taps, to: bins, turns: &self.turns(piece) });
         self.forward.process_with_scratch(bins, &mut scratch[..self.forward.get_inplace_scratch_len()]);
     }
 
     /// The same from the half spectrum.
     pub(super) fn pick(&self, piece: usize, spectrum: &[Complex<T>], bins: &mut [Complex<T>]) {
         if piece == 0 {
-            let from = spectrum.iter().step_by(COUNT / 2);
+            let from = spectrum.iter().step_by(self.count / 2);
             return bins.iter_mut().zip(from).for_each(|(bin, z)| *bin = *z);
         }
         // Those beyond the middle are conjugates of those before.
         let half = self.points / 2 - piece;
-        let (low, high) = bins[..self.points / COUNT].split_at_mut(half.div_ceil(COUNT));
-        low.iter_mut().zip(spectrum[piece..].iter().step_by(COUNT)).for_each(|(bin, z)| *bin = *z);
-        let back = spectrum[COUNT - piece..].iter().step_by(COUNT);
+        let (low, high) = bins[..self.length()].split_at_mut(half.div_ceil(self.count));
+        low.iter_mut().zip(spectrum[piece..].iter().step_by(self.count)).for_each(|(bin, z)| *bin = *z);
+        let back = spectrum[self.count - piece..].iter().step_by(self.count);
         high.iter_mut().rev().zip(back).for_each(|(bin, z)| *bin = z.conj());
     }
 
@@ -112,9 +126,9 @@ impl<T: Precision> Pieces<T> {
         if piece == 0 {
             dispatch(Fold { from, to: bytemuck::cast_slice_mut(line) });
             self.folded.convolve(line, bins, scratch);
-            return dispatch(Unfold { from: bytemuck::cast_slice(line), reach, y });
+            return dispatch(Unfold { from: bytemuck::cast_slice(line), count: self.count, reach, y });
         }
-        let turns = &Turns::new(piece, self.points);
+        let turns = &self.turns(piece);
         dispatch(Load { from, to: line, turns });
         self.forward.process_with_scratch(line, &mut scratch[..self.forward.get_inplace_scratch_len()]);
         dispatch(Multiply { line, bins });
@@ -130,7 +144,8 @@ struct Turns<T> {
     /// Real and imaginary parts of the first powers of one,
     fine: [[T; BLOCK]; 2],
     /// and all of the other.
-    whole: [Complex<T>; COUNT],
+    whole: [Complex<T>; MOST],
+    count: usize,
 }
 
 /// `e^(-2 pi i part / whole)`.
@@ -140,13 +155,14 @@ fn turn<T: Precision>(part: usize, whole: usize) -> Complex<T> {
 }
 
 impl<T: Precision> Turns<T> {
-    fn new(piece: usize, points: usize) -> Self {
+    fn new(piece: usize, points: usize, count: usize) -> Self {
         let fine: [Complex<T>; BLOCK] = std::array::from_fn(|t| turn(piece * t, points));
         Self {
             piece,
             points,
             fine: [fine.map(|z| z.re), fine.map(|z| z.im)],
-            whole: std::array::from_fn(|j| turn(piece * j % COUNT, COUNT)),
+            whole: std::array::from_fn(|j| turn(piece * j % count, count)),
+            count,
         }
     }
 
@@ -207,6 +223,7 @@ impl<T: Precision> Kernel for Fold<'_, T> {
 /// Its part of the outputs.
 struct Unfold<'a, T> {
     from: &'a [T],
+    count: usize,
     reach: usize,
     y: &'a mut [T],
 }
@@ -216,7 +233,7 @@ impl<T: Precision> Kernel for Unfold<'_, T> {
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        let (len, share) = (self.from.len(), T::nearest(2.0 / COUNT as f64));
+        let (len, share) = (self.from.len(), T::nearest(2.0 / self.count as f64));
         let mut at = self.reach % len;
         let mut y = self.y;
         while !y.is_empty() {
@@ -246,7 +263,7 @@ impl<T: Precision> Kernel for Load<'_, T> {
         for (block, to) in to.chunks_mut(BLOCK).enumerate() {
             let from = block * BLOCK;
             let (mut re, mut im) = ([T::default(); BLOCK], [T::default(); BLOCK]);
-            for (j, w) in turns.whole.iter().enumerate() {
+            for (j, w) in turns.whole[..turns.count].iter().enumerate() {
                 let range = within(from + m * j, to.len(), at, x.len());
                 if range.is_empty() {
                     continue;
@@ -303,7 +320,7 @@ impl<T: Precision> Kernel for Unload<'_, T> {
                 let z = *z * w.conj();
                 (re[i], im[i]) = (z.re, z.im);
             }
-            for (j, w) in turns.whole.iter().enumerate() {
+            for (j, w) in turns.whole[..turns.count].iter().enumerate() {
                 let range = within(from + m * j, z.len(), reach, y.len());
                 if range.is_empty() {
                     continue;
