@@ -77,7 +77,12 @@ pub(crate) fn gather(
     let Some(raw) = Store::raw(dst.dtype) else { return Ok(()) };
     let mut map = gather_map(raw, index);
     map.words[..2].copy_from_slice(&[stride as i32 as u32, last as u32]);
-    map.run(context, &Walk::new(dst.layout.shape(), vec![result, source, numbers]), [0.0; 4])
+    let walk = Walk::new(dst.layout.shape(), vec![result, source, numbers]);
+    map.run(context, &walk, [0.0; 4]).map_err(|error| match error {
+        // A row may be anywhere in the table, so that all of it must be seen at once.
+        Error::BufferTooBig { requested, max, .. } => Error::BufferTooBig { op: OP, requested, max },
+        other => other,
+    })
 }
 
 /// The kernels of `scatter`, by name and as text.

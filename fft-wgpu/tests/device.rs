@@ -103,7 +103,14 @@ fn tensors_larger_than_a_binding_are_worked_on_in_parts() {
     // One line that is too long for a binding cannot be cut.
     let line = Tensor::zeros(&device, &[1 << 14], DType::C64).unwrap();
     let refused = line.fft(0, None, Norm::Backward);
-    assert!(matches!(refused, Err(Error::BufferTooBig { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::BufferTooBig { op: "fft", .. })), "{refused:?}");
+    // Nor can a table, any row of which may be asked for.
+    let table = Tensor::zeros(&device, &[300, 70], DType::F32).unwrap();
+    let rows = Tensor::from_slice(&device, &[299u32, 0], &[2]).unwrap();
+    let refused = table.gather(0, &rows);
+    let too_big =
+        |e: &Error| matches!(e, Error::BufferTooBig { op: "gather", requested, .. } if *requested > 83_000);
+    assert!(refused.as_ref().is_err_and(too_big), "{refused:?}");
 }
 
 /// The same work again makes nothing new.
