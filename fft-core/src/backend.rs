@@ -317,6 +317,32 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::silu_mul_backward(gate, up, grad)
     }
 
+    /// `max(|z| + bias, 0) z / |z|` of complex numbers. See [`compose::mod_relu`].
+    fn mod_relu(&self, z: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        compose::mod_relu(z, bias)
+    }
+
+    /// The way back of [`mod_relu`](Self::mod_relu): in `z` and `bias`. See [`compose::mod_relu_backward`].
+    fn mod_relu_backward(&self, z: &Tensor, bias: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
+        compose::mod_relu_backward(z, bias, grad)
+    }
+
+    /// `weight z / sqrt(mean |z|^2 + eps)` of complex numbers, over the last axis. See [`compose::magnitude_norm`].
+    fn magnitude_norm(&self, z: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+        compose::magnitude_norm(z, weight, eps)
+    }
+
+    /// The way back of [`magnitude_norm`](Self::magnitude_norm): in `z` and `weight`. See [`compose::magnitude_norm_backward`].
+    fn magnitude_norm_backward(
+        &self,
+        z: &Tensor,
+        weight: &Tensor,
+        grad: &Tensor,
+        eps: f64,
+    ) -> Result<[Tensor; 2]> {
+        compose::magnitude_norm_backward(z, weight, grad, eps)
+    }
+
     /// Circular convolution along the last axis by the convolution theorem. See [`compose::spectral_conv`].
     fn spectral_conv(&self, x: &Tensor, kernel: &Tensor) -> Result<Tensor> {
         compose::spectral_conv(x, kernel)

@@ -336,6 +336,28 @@ impl SpectralBackend for WgpuBackend {
         rows::silu_mul_backward(&self.context, gate, up, grad)
     }
 
+    fn mod_relu(&self, z: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        rows::mod_relu(&self.context, z, bias)
+    }
+
+    fn mod_relu_backward(&self, z: &Tensor, bias: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
+        rows::mod_relu_backward(&self.context, z, bias, grad)
+    }
+
+    fn magnitude_norm(&self, z: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+        rows::magnitude_norm(&self.context, z, weight, eps)
+    }
+
+    fn magnitude_norm_backward(
+        &self,
+        z: &Tensor,
+        weight: &Tensor,
+        grad: &Tensor,
+        eps: f64,
+    ) -> Result<[Tensor; 2]> {
+        rows::magnitude_norm_backward(&self.context, z, weight, grad, eps)
+    }
+
     fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
         elementwise::log8_decode(&self.context, codes, ranges, group)
     }

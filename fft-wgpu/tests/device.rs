@@ -78,7 +78,7 @@ fn tensors_larger_than_a_binding_are_worked_on_in_parts() {
         (work(&device).unwrap().to_bytes().unwrap(), work(&whole).unwrap().to_bytes().unwrap())
     };
     let shape = [130, 700];
-    let works: [(&str, Work<'_>); 8] = [
+    let works: [(&str, Work<'_>); 9] = [
         ("affine", &|d| ramp(d, &shape).affine(2.0, 1.0)),
         ("transposed", &|d| ramp(d, &shape).transpose(0, 1)?.contiguous()),
         ("half", &|d| ramp(d, &shape).to_dtype(DType::F16)?.add(&ramp(d, &[700]).to_dtype(DType::F16)?)),
@@ -95,6 +95,10 @@ fn tensors_larger_than_a_binding_are_worked_on_in_parts() {
         }),
         ("product", &|d| ramp(d, &[400, 70]).matmul(&ramp(d, &[70, 60]))),
         ("transform", &|d| ramp(d, &shape).rfft(1, None, Norm::Backward)),
+        ("rotation of a part", &|d| {
+            let (x, table) = (ramp(d, &[1, 8, 30, 128]), ramp(d, &[30, 16]));
+            x.narrow(3, 32, 32)?.rope(&table.cos()?, &table.sin()?)
+        }),
     ];
     for (name, work) in works {
         let (parts, one) = both(work);

@@ -80,3 +80,34 @@ fn csqrt(z: vec2<f32>) -> vec2<f32> {
 fn cpolar(size: f32, angle: f32) -> vec2<f32> {
     return vec2<f32>(size * cos_(angle), size * sin_(angle));
 }
+
+// z / |z|, 0 where 1 / |z| is not finite.
+fn phasor(z: vec2<f32>, size: f32) -> vec2<f32> {
+    if (size < 2.9387359e-39) {
+        return vec2<f32>(0.0, 0.0);
+    }
+    return z / size;
+}
+
+// max(|z| + b, 0) z / |z|.
+fn mod_relu(z: vec2<f32>, b: f32) -> vec2<f32> {
+    let size = cabs(z);
+    return phasor(z, size) * relu(size + b);
+}
+
+// The part of the gradient g along z that it passes.
+fn mod_relu_passed(z: vec2<f32>, b: f32, g: vec2<f32>) -> f32 {
+    let size = cabs(z);
+    return select(0.0, dot(phasor(z, size), g), less_f(0.0, size + b));
+}
+
+// The gradient in z.
+fn mod_relu_slope(z: vec2<f32>, b: f32, g: vec2<f32>) -> vec2<f32> {
+    let size = cabs(z);
+    let u = phasor(z, size);
+    let along = dot(u, g);
+    if (size < 2.9387359e-39) {
+        return u;
+    }
+    return (g - u * along) * (relu(size + b) / size) + u * select(0.0, along, less_f(0.0, size + b));
+}

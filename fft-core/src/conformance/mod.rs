@@ -22,6 +22,7 @@ mod fft_nd;
 mod hermitian;
 mod log8;
 mod long_conv;
+mod magnitude;
 mod memory;
 mod movement;
 mod network;
@@ -124,6 +125,7 @@ const GROUPS: &[&[Case]] = &[
     network::CASES,
     optimise::CASES,
     training::CASES,
+    magnitude::CASES,
     memory::CASES,
     circulant::CASES,
     convolution::CASES,

@@ -80,7 +80,8 @@ fn swapped(x: &Array, axis: usize) -> Array {
 /// An exponential errs by a few units and by a unit of the rounding of its argument `x - max`; the sum by its depth.
 fn softmax(device: &Device) -> Outcome {
     for dtype in floats(device) {
-        for shape in [&[1][..], &[7], &[4, 33], &[3, 5, 8], &[2, 1000], &[64, 70], &[2, 3, 4, 17]] {
+        for shape in [&[1][..], &[7], &[4, 33], &[3, 5, 8], &[2, 1000], &[64, 70], &[2, 3, 4, 17], &[3, 1025]]
+        {
             let x = Random::new(shape.len() as u64).array(shape, dtype);
             let x = x.map(|z| rounded(z.re * 10.0, dtype).into());
             for axis in 0..shape.len() {
@@ -117,7 +118,9 @@ fn softmax_extremes(device: &Device) -> Outcome {
     check("rows of extremes", DType::F32, &t.softmax(1)?, &compose::softmax(&t, 1)?, &want, bound)
 }
 
-const ROWS: [&[usize]; 7] = [&[1], &[5], &[3, 8], &[2, 3, 33], &[1, 1000], &[5, 4096], &[200, 17]];
+// Rows that a few and many invocations of a GPU share, and longer ones than they sum in one part.
+const ROWS: [&[usize]; 10] =
+    [&[1], &[5], &[3, 8], &[2, 3, 33], &[1, 1000], &[5, 4096], &[200, 17], &[5, 129], &[3, 1025], &[2, 9000]];
 
 /// A sum of squares has a relative error of its depth, which the root halves.
 fn rms_norm(device: &Device) -> Outcome {

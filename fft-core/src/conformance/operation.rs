@@ -39,6 +39,8 @@ operations! {
     CrossEntropy => "cross_entropy", CrossEntropyBackward => "cross_entropy_backward",
     RmsNormBackward => "rms_norm_backward", LayerNormBackward => "layer_norm_backward",
     AttentionBackward => "attention_backward", SiluMulBackward => "silu_mul_backward",
+    ModRelu => "mod_relu", ModReluBackward => "mod_relu_backward", MagnitudeNorm => "magnitude_norm",
+    MagnitudeNormBackward => "magnitude_norm_backward",
     Attention => "attention", SiluMul => "silu_mul", SpectralConv => "spectral_conv",
     ConvCosts => "conv_costs", ConvDirect => "conv_direct", ConvSpectrum => "conv_spectrum", ConvFft => "conv_fft",
     LongConvSpectrum => "long_conv_spectrum", LongConv => "long_conv",

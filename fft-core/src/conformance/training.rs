@@ -67,8 +67,18 @@ fn like(x: &Array, rows: Vec<Vec<f64>>) -> Array {
     Array::real(&x.shape, rows.concat())
 }
 
-const ROWS: [&[usize]; 8] =
-    [&[7], &[2, 3], &[3, 8], &[2, 3, 33], &[2, 1000], &[5, 4096], &[300, 17], &[1275, 192]];
+const ROWS: [&[usize]; 10] = [
+    &[7],
+    &[2, 3],
+    &[3, 8],
+    &[2, 3, 33],
+    &[2, 1000],
+    &[5, 4096],
+    &[300, 17],
+    &[1275, 192],
+    &[5, 129],
+    &[3, 9000],
+];
 
 fn softmax_backward(device: &Device) -> Outcome {
     for dtype in precisions(device) {

@@ -11,6 +11,7 @@ mod hermitian;
 mod in_place;
 mod indexing;
 mod linear_algebra;
+mod magnitude;
 mod network;
 mod optimise;
 mod pad;

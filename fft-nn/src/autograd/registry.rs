@@ -53,7 +53,7 @@ registry! {
     shape::BroadcastTo, shape::Cat, shape::Gather, linear::Matmul, fourier::Fft, network::Softmax, network::LogSoftmax,
     network::LayerNorm, network::RmsNorm, network::SiluMul, network::Rope, network::Attention, cross_entropy::CrossEntropy,
     phasor::Phasor, convolution::Conv, convolution::ConvTranspose, convolution::Pad, convolution::LongConv, spectral::SparseSpectral,
-    circulant::BlockCirculant,
+    circulant::BlockCirculant, magnitude::ModRelu, magnitude::MagnitudeNorm,
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Layer for FrequencyRelu {
     fn forward(&self, z: &Var) -> Result<Var> {
         expect_dtype("FrequencyRelu", &self.path, z, self.bias.dtype().to_complex())?;
         expect_last("FrequencyRelu", &self.path, z, self.bias.shape()[0])?;
-        frequency_relu(z, &self.bias)
+        z.mod_relu(&self.bias)
     }
 }
 
@@ -85,6 +85,9 @@ impl Layer for FrequencyRelu {
 /// # Errors
 /// Mismatches of shape, dtype or device.
 pub fn frequency_relu(z: &Var, bias: &Var) -> Result<Var> {
+    if z.shape().last().is_some_and(|&n| bias.shape()[..] == [n]) {
+        return z.mod_relu(bias);
+    }
     let magnitude = z.abs()?.add(bias)?.relu()?;
     z.phasor()?.mul(&magnitude.to_dtype(z.dtype())?)
 }
@@ -121,11 +124,7 @@ impl Layer for FrequencyLayerNorm {
 /// `weight z / sqrt(mean |z|^2 + eps)` over the last axis; see [`FrequencyLayerNorm`].
 ///
 /// # Errors
-/// [`Error::InvalidArgument`](fft_core::Error::InvalidArgument) without axes; mismatches of shape, dtype or device.
+/// Mismatches of shape, dtype or device; `weight` is real, `[features]`.
 pub fn frequency_layernorm(z: &Var, weight: &Var, eps: f64) -> Result<Var> {
-    let last = z.rank().checked_sub(1).ok_or_else(|| {
-        fft_core::Error::invalid("frequency_layernorm", "z", z, "needs an axis to normalise over")
-    })?;
-    let factor = z.abs_squared()?.mean_keep(&[last])?.affine(1.0, eps)?.rsqrt()?.mul(weight)?;
-    z.mul(&factor.to_dtype(z.dtype())?)
+    z.magnitude_norm(weight, eps)
 }

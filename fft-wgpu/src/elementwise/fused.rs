@@ -85,6 +85,12 @@ pub(crate) fn unary_backward(context: &Context, op: UnaryOp, kept: &Tensor, grad
     of_pairs(context, "unary_backward", &slope_map(name, store, text), kept, grad, value)
 }
 
+/// The tensor, in a copy where its elements lie too far apart for one binding: for kernels that tell by a place what an element is.
+fn within_reach(context: &Context, op: &'static str, x: &Tensor) -> Result<Tensor> {
+    let operand = Operand::new(block_of(context, op, x.buffer())?, x.dtype().size(), x.layout());
+    if operand.window(context, x.shape(), false).is_some() { Ok(x.clone()) } else { x.contiguous() }
+}
+
 /// Each element with the one half a row away from it, which `P.more` says: the length of a row, and the step to the other half.
 fn rope_map(store: Store) -> Map {
     let load = |array: &str, at: &str| store.load(array, at);
@@ -108,6 +114,8 @@ pub(crate) fn rope(context: &Context, x: &Tensor, cos: &Tensor, sin: &Tensor) ->
         return compose::rope(x, cos, sin);
     };
     let half = x.shape()[3] / 2;
+    let [x, cos, sin] =
+        [within_reach(context, OP, x)?, within_reach(context, OP, cos)?, within_reach(context, OP, sin)?];
     let [batch, heads, tokens, _] = [0, 1, 2, 3].map(|axis| x.shape()[axis]);
     let shape = [batch, heads, tokens, 2, half];
     let mut map = rope_map(store);
@@ -169,7 +177,7 @@ pub(crate) fn log8_decode(
     if group == 0 || codes.is_empty() || !right || !within {
         return compose::log8_decode(codes, ranges, group);
     }
-    let ranges = ranges.contiguous()?;
+    let (codes, ranges) = (within_reach(context, OP, codes)?, ranges.contiguous()?);
     let mut map = log8_map();
     map.words[..3].copy_from_slice(&[n as u32, groups as u32, group.min(n) as u32]);
     Tensor::build(codes.device(), OP, codes.shape(), DType::F32, |dst| {

@@ -3,7 +3,9 @@
 //!
 //! A row is read once for each of its sums, and once for its results: after the first time it lies in a cache.
 
+mod columns;
 mod kernel;
+mod magnitude;
 mod norms;
 mod optimise;
 mod softmax;
@@ -16,6 +18,7 @@ use crate::store::Store;
 
 use kernel::{Extent, Rows};
 
+pub(crate) use magnitude::{magnitude_norm, magnitude_norm_backward, mod_relu, mod_relu_backward};
 pub(crate) use norms::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
 pub(crate) use optimise::{adamw_step, sgd_step, silu_mul_backward};
 pub(crate) use softmax::{
@@ -54,7 +57,14 @@ fn one_result(
 
 /// Every shader of this module.
 pub(crate) fn every_shader() -> Vec<(String, String)> {
-    [softmax::every_shader(), norms::every_shader(), optimise::every_shader()].concat()
+    [
+        softmax::every_shader(),
+        norms::every_shader(),
+        columns::every_shader(),
+        magnitude::every_shader(),
+        optimise::every_shader(),
+    ]
+    .concat()
 }
 
 /// The shaders of an operation whose operands and result have one dtype, for each.

@@ -2,16 +2,11 @@
 
 use fft_core::{Result, Tensor, compose};
 
+use super::columns::Columns;
 use super::kernel::{Extent, Join, Output, Pass, Per, Rows};
 use super::{every_real, one_result, suits, suits_single};
-use crate::call::{Call, declare};
 use crate::context::Context;
 use crate::store::Store;
-
-/// Fewest rows of a part of a sum along columns.
-const LEAST_PART: usize = 32;
-/// Invocations that such sums need not exceed.
-const ENOUGH: usize = 1 << 16;
 
 const RMS_NORM: Rows = Rows {
     name: "rms_norm",
@@ -109,68 +104,6 @@ pub(crate) fn layer_norm(
     one_result(context, &LAYER_NORM, store, &[x, weight, bias], [eps, 0.0, 0.0, 0.0])
 }
 
-/// What is summed along columns.
-#[derive(Debug, Clone, Copy)]
-enum Columns {
-    /// `grad x factor`.
-    Weight,
-    /// `grad (x - mean) factor`, and `grad`.
-    WeightAndBias,
-}
-
-impl Columns {
-    fn label(self) -> String {
-        format!("columns:{self:?}")
-    }
-
-    fn source(self) -> String {
-        let mut operands = vec![("G", "f32", false), ("X", "f32", false), ("F", "f32", false)];
-        let mut store = "D0[P.base[3] + to] = whole.x;".to_owned();
-        let grad = "G[P.base[0] + at]";
-        let mut term = format!("vec2<f32>({grad} * (X[P.base[1] + at] * F[P.base[2] + r]), 0.0)");
-        if matches!(self, Self::WeightAndBias) {
-            operands.extend([("M", "f32", false), ("D0", "f32", true), ("D1", "f32", true)]);
-            let x = "(X[P.base[1] + at] - M[P.base[3] + r])";
-            term = format!("vec2<f32>({grad} * ({x} * F[P.base[2] + r]), {grad})");
-            store = "D0[P.steps[7][0] + to] = whole.x;\n    D1[P.steps[7][1] + to] = whole.y;".to_owned();
-        } else {
-            operands.push(("D0", "f32", true));
-        }
-        let words = [("TERM", term.as_str()), ("STORE", &store)];
-        declare(&operands) + &fft_shaders::fill(fft_shaders::COLUMNS, &words)
-    }
-
-    /// The sums of `N` products of the elements of `read` (the gradient, `x`, the factors and the means) along columns: in parts, which one
-    /// invocation adds each, then those.
-    fn run<const N: usize>(self, context: &Context, read: &[&Tensor]) -> Result<[Tensor; N]> {
-        let extent = Extent::of(read[0].shape());
-        let (rows, n) = (extent.rows(), read[0].len() / extent.rows());
-        let part = rows.div_ceil((ENOUGH / n).max(1)).max(LEAST_PART);
-        let parts = rows.div_ceil(part);
-        let shape: &[usize] = &[parts, n];
-        let sums = Tensor::build_many(read[0].device(), "columns", [shape; N], read[0].dtype(), |outputs| {
-            let mut call = Call::new(context, "columns");
-            for x in read {
-                call.read(x.view())?;
-            }
-            for x in outputs {
-                call.write(x)?;
-            }
-            call.params.count = (parts * n) as u32;
-            call.params.more[..3].copy_from_slice(&[n as u32, rows as u32, part as u32]);
-            call.run(&self.label(), (parts * n).div_ceil(256), || self.source())
-        })?;
-        let mut out = Vec::with_capacity(N);
-        for sum in sums {
-            out.push(match parts {
-                1 => sum.reshape(&[n])?,
-                _ => sum.reduce(fft_core::ReduceOp::Sum, &[0])?.reshape(&[n])?,
-            });
-        }
-        Ok(std::array::from_fn(|i| out[i].clone()))
-    }
-}
-
 /// See `SpectralBackend::rms_norm_backward`.
 pub(crate) fn rms_norm_backward(
     context: &Context,
@@ -225,6 +158,5 @@ pub(super) fn every_shader() -> Vec<(String, String)> {
     let mut out = [every_real(&RMS_NORM), every_real(&LAYER_NORM)].concat();
     out.extend(RMS_NORM_BACKWARD.every_shader(&[Store::F32; 5]));
     out.extend(LAYER_NORM_BACKWARD.every_shader(&[Store::F32; 6]));
-    out.extend([Columns::Weight, Columns::WeightAndBias].map(|c| (c.label(), c.source())));
     out
 }

@@ -6,6 +6,7 @@ pub mod cross_entropy;
 pub mod elementwise;
 pub mod fourier;
 pub mod linear;
+pub mod magnitude;
 pub mod network;
 pub mod phasor;
 pub mod reduce;
