@@ -11,6 +11,8 @@ use crate::context::Context;
 
 /// Up to so many blocks along a side the other ways would mostly idle.
 const FEW_BLOCKS: usize = 4;
+/// From so many blocks along both sides the gradient is left to plain products of matrices, whose tiles are then full.
+const MANY_BLOCKS: usize = 64;
 /// Up to so many vectors are narrow.
 const NARROW: usize = 8;
 const TILE: usize = 32;
@@ -94,7 +96,8 @@ fn products(
     [bins, rows, inner, columns]: [usize; 4],
     [block, m, n]: [usize; 3],
 ) -> Result<Tensor> {
-    let way = if rows.min(inner) <= FEW_BLOCKS {
+    let blocks = if factors == Factors::Gradient { columns } else { inner };
+    let way = if rows.min(blocks) <= FEW_BLOCKS {
         Way::Each
     } else if columns <= NARROW {
         Way::Narrow(columns.next_power_of_two())
@@ -158,7 +161,8 @@ pub(crate) fn gradient(context: &Context, x: &Tensor, dy: &Tensor, block: usize)
     let batch = x.len() / (n * block).max(1);
     let bins = block / 2 + 1;
     let bytes = bins.saturating_mul((m * n).max(batch.saturating_mul(m.max(n)))) * DType::C64.size();
-    if batch == 0 || x.dtype() != DType::F32 || dy.dtype() != DType::F32 || !fits_bytes(context, bytes) {
+    let real = x.dtype() == DType::F32 && dy.dtype() == DType::F32;
+    if batch == 0 || !real || m.min(n) >= MANY_BLOCKS || !fits_bytes(context, bytes) {
         return compose::block_circulant_gradient(x, dy, block);
     }
     let (spectra, gradients) = (side_by_side(x, [batch, n, block])?, side_by_side(dy, [batch, m, block])?);

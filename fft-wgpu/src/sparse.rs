@@ -93,6 +93,8 @@ impl Kernel {
             ),
         };
         let words = [
+            ("COLUMN_OF", "column(start + local)"),
+            ("VALUE_OF", "value(start + local)"),
             ("FIRST", "P.base.w"),
             ("RESULT", "P.steps[7].x"),
             ("COLUMN", &*self.columns.load("C", "i")),
@@ -234,11 +236,17 @@ impl Whole {
         let operands =
             [("C", "u32", false), ("R", "f32", false), ("X", "vec2<f32>", false), ("D", "vec2<f32>", true)];
         let code = Store::U8.load("C", "at");
-        let words = [("CODE", &*code), ("FIRST", "P.base.z"), ("RESULT", "P.base.w")];
+        let words = [
+            ("CODE", &*code),
+            ("COLUMN_OF", "start + local - u * n"),
+            ("VALUE_OF", "coefficient(u, v)"),
+            ("FIRST", "P.base.z"),
+            ("RESULT", "P.base.w"),
+        ];
         let head = declare(&operands);
         let Some(vectors) = self.vectors else {
             let tile = [
-                ("LEFT", "return value(row * P.more[0].y + k);"),
+                ("LEFT", "return coefficient(row, k);"),
                 ("RIGHT", "return spectrum(k, column);"),
                 ("RESULT", "P.base.w"),
                 ("FACTOR", "mirror_factor(row)"),
@@ -264,7 +272,8 @@ pub(crate) fn log_spectrum_product(context: &Context, w: &LogSpectrumMatrix, x: 
     let bytes = batch.saturating_mul((m.max(n) / 2 + 1) * DType::C64.size());
     let parts = [w.codes(), w.ranges()];
     let readable = parts.iter().all(|t| t.layout().is_contiguous() && fits(context, &[t]));
-    if batch == 0 || !readable || !fits_bytes(context, bytes) {
+    // The kernel finds groups by a product in f32.
+    if batch == 0 || !readable || n >= 1 << 20 || !fits_bytes(context, bytes) {
         return compose::log_spectrum_product(w, x);
     }
     let mut shape = x.shape().to_vec();
@@ -286,7 +295,7 @@ pub(crate) fn log_spectrum_product(context: &Context, w: &LogSpectrumMatrix, x: 
         call.params.count = count as u32;
         let more = [bins, n, batch, m, w.ranges().shape()[2], w.options().group];
         call.params.more[..6].copy_from_slice(&more.map(|n| n as u32));
-        call.params.value[0] = (1.0 / n as f64) as f32;
+        call.params.value[..2].copy_from_slice(&[n, w.options().group].map(|n| (1.0 / n as f64) as f32));
         call.run(&kernel.label(), count, || kernel.source())
     })?;
     z.transpose(0, 1)?.irfft(1, Some(m), Norm::Backward)?.reshape(&shape)

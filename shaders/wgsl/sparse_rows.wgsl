@@ -20,8 +20,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let length = min(64u, end - start);
         workgroupBarrier();
         if (local < length) {
-            let v = column(start + local);
-            C64[local] = value(start + local);
+            let v = {{COLUMN_OF}};
+            C64[local] = {{VALUE_OF}};
             // The bin, and whether it is the conjugate's.
             B[local] = select(2u * v, 2u * (n - v) + 1u, 2u * v > n);
         }
