@@ -1,0 +1,70 @@
+//! Attention and products with compressed weights: the same bits at every call, and nothing made anew.
+
+use fft_core::backend::AttentionSpec;
+use fft_core::spectral::{
+    Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
+    Rotation, SparseOptions, SparseSpectralMatrix,
+};
+use fft_core::{Device, Error, Result, Tensor};
+use fft_wgpu::WgpuOptions;
+
+fn ramp(device: &Device, shape: &[usize]) -> Tensor {
+    let len: usize = shape.iter().product();
+    let data: Vec<f32> = (0..len).map(|i| ((i * 7919) % 1000) as f32 * 0.002 - 1.0).collect();
+    Tensor::from_slice(device, &data, shape).unwrap()
+}
+
+#[test]
+fn the_same_bits_and_nothing_new() {
+    let device = match fft_wgpu::device(WgpuOptions::default()) {
+        Ok(device) => device,
+        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
+            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
+            return;
+        }
+        Err(other) => panic!("{other}"),
+    };
+    let (q, k) = (ramp(&device, &[1, 4, 70, 24]), ramp(&device, &[1, 2, 300, 24]));
+    let spec = AttentionSpec { scale: 0.2, causal: true, offset: 230 };
+    let last = AttentionSpec { offset: 299, ..spec };
+    let dense = ramp(&device, &[96, 64]);
+    let sparse = SparseSpectralMatrix::from_dense(&dense, &SparseOptions::density(0.1)).unwrap();
+    let circulant = BlockCirculantMatrix::from_first_columns(&ramp(&device, &[6, 5, 16])).unwrap();
+    let rotated = [Rotation::Fourier, Rotation::Hadamard].map(|rotation| {
+        let options = RotatedOptions { rotation, ..RotatedOptions::new(Bits::Four) };
+        RotatedMatrix::from_dense(&dense, &options).unwrap()
+    });
+    let log = LogSpectrumMatrix::from_dense(&dense, &LogSpectrumOptions::default()).unwrap();
+    let (x, y) = (ramp(&device, &[20, 64]), ramp(&device, &[20, 96]));
+    let (blocks, of_blocks) = (ramp(&device, &[20, 80]), ramp(&device, &[20, 96]));
+    let work = || -> Result<Vec<Vec<u8>>> {
+        let mut made = vec![
+            Tensor::attention(&q, &k, &k, spec)?,
+            Tensor::attention(&q.narrow(2, 0, 1)?, &k, &k, last)?,
+            sparse.apply(&x)?,
+            sparse.apply_transposed(&y)?,
+            sparse.coefficient_gradient(&x, &y)?,
+            circulant.apply(&blocks)?,
+            circulant.apply_transposed(&of_blocks)?,
+            circulant.first_columns_gradient(&blocks, &of_blocks)?,
+            rotated[0].apply(&x)?,
+            rotated[1].apply(&x.narrow(0, 0, 1)?)?,
+            log.apply(&x)?,
+        ];
+        made.extend(Tensor::attention_backward(&q, &k, &k, &q, spec)?);
+        made.iter().map(Tensor::to_bytes).collect()
+    };
+    let first = work().unwrap();
+    for _ in 0..3 {
+        work().unwrap();
+    }
+    let before = fft_wgpu::stats(&device).unwrap();
+    for _ in 0..5 {
+        assert!(work().unwrap() == first, "other bits than at the first call");
+    }
+    let after = fft_wgpu::stats(&device).unwrap();
+    assert_eq!(
+        (before.pipelines, before.bind_groups, before.buffers),
+        (after.pipelines, after.bind_groups, after.buffers)
+    );
+}
