@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
 use crate::{
-    WgpuOptions, attention, circulant, elementwise, fourier, indexing, matmul, reduction, rotated, rows,
-    sparse, transfer,
+    WgpuOptions, attention, circulant, elementwise, fourier, indexing, log_spectrum, matmul, reduction,
+    rotated, rows, sparse, transfer,
 };
 
 /// A GPU, or a software adapter, through wgpu.
@@ -240,7 +240,7 @@ impl SpectralBackend for WgpuBackend {
     }
 
     fn log_spectrum_product(&self, w: &LogSpectrumMatrix, x: &Tensor) -> Result<Tensor> {
-        sparse::log_spectrum_product(&self.context, w, x)
+        log_spectrum::product(&self.context, w, x)
     }
 
     fn unary_backward(&self, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {

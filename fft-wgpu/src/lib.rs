@@ -19,6 +19,7 @@ mod context;
 mod elementwise;
 mod fourier;
 mod indexing;
+mod log_spectrum;
 mod matmul;
 mod memory;
 mod options;
@@ -50,6 +51,7 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(fourier::every_shader());
     all.extend(attention::every_shader());
     all.extend(sparse::every_shader());
+    all.extend(log_spectrum::every_shader());
     all.extend(rows::every_shader());
     all.extend(circulant::every_shader());
     all.extend(rotated::every_shader());

@@ -1,9 +1,9 @@
-//! Products with sparse spectral matrices, and the gradient of their coefficients; products with whole spectra in log8.
+//! Products with sparse spectral matrices, and the gradient of their coefficients.
 //!
 //! Spectra of several vectors lie side by side, `[bins, vectors]`, so that a coefficient is read once for neighbouring vectors. The transposed
 //! product needs no second index: a workgroup has some columns and finds them in each row by bisection.
 
-use fft_core::spectral::{LogSpectrumMatrix, SparseSpectralMatrix, ValueFormat};
+use fft_core::spectral::{SparseSpectralMatrix, ValueFormat};
 use fft_core::{DType, Norm, Result, Tensor, compose};
 use fft_shaders::spectral as text;
 
@@ -33,7 +33,7 @@ struct Kernel {
 }
 
 /// Vectors of a workgroup when there are so many.
-fn shared_vectors(vectors: usize) -> usize {
+pub(crate) fn shared_vectors(vectors: usize) -> usize {
     match vectors {
         0..=1 => 1,
         2..=4 => 4,
@@ -43,7 +43,7 @@ fn shared_vectors(vectors: usize) -> usize {
 }
 
 /// How the 64 invocations of a workgroup share vectors and coefficients.
-fn shares(vectors: usize) -> String {
+pub(crate) fn shares(vectors: usize) -> String {
     format!("const VECTORS: u32 = {vectors}u;\nconst TEAMS: u32 = {}u;\n", 64 / vectors)
 }
 
@@ -213,97 +213,9 @@ pub(crate) fn gradient(
     })
 }
 
-/// The product with a spectrum that is stored whole, by the same kernel.
-#[derive(Debug, Clone, Copy)]
-struct Whole {
-    /// Vectors that share a row's codes one by one; nothing for a product in tiles.
-    vectors: Option<usize>,
-}
-
-impl Whole {
-    const ALL: [Self; 4] = [
-        Self { vectors: None },
-        Self { vectors: Some(1) },
-        Self { vectors: Some(4) },
-        Self { vectors: Some(16) },
-    ];
-
-    fn label(self) -> String {
-        format!("log_spectrum:{:?}", self.vectors)
-    }
-
-    fn source(self) -> String {
-        let operands =
-            [("C", "u32", false), ("R", "f32", false), ("X", "vec2<f32>", false), ("D", "vec2<f32>", true)];
-        let code = Store::U8.load("C", "at");
-        let words = [
-            ("CODE", &*code),
-            ("COLUMN_OF", "start + local - u * n"),
-            ("VALUE_OF", "coefficient(u, v)"),
-            ("FIRST", "P.base.z"),
-            ("RESULT", "P.base.w"),
-        ];
-        let head = declare(&operands);
-        let Some(vectors) = self.vectors else {
-            let tile = [
-                ("LEFT", "return coefficient(row, k);"),
-                ("RIGHT", "return spectrum(k, column);"),
-                ("RESULT", "P.base.w"),
-                ("FACTOR", "mirror_factor(row)"),
-                ("LEFT_INNER_FAST", "true"),
-                ("RIGHT_INNER_FAST", "false"),
-            ];
-            let words = [&words[..], &tile[..]].concat();
-            let body =
-                [text::LOG_SPECTRUM, text::LOG_SPECTRUM_TILE, text::CIRCULANT_OPERANDS, text::CIRCULANT_TILE];
-            return head + &fft_shaders::fill(&body.concat(), &words);
-        };
-        let body = [text::LOG_SPECTRUM, text::SPARSE_ROWS].concat();
-        head + &shares(vectors) + &fft_shaders::fill(&body, &words)
-    }
-}
-
-/// See [`compose::log_spectrum_product`].
-pub(crate) fn log_spectrum_product(context: &Context, w: &LogSpectrumMatrix, x: &Tensor) -> Result<Tensor> {
-    const OP: &str = "log_spectrum_product";
-    let [m, n] = w.shape();
-    let batch = x.len() / n;
-    let bins = m / 2 + 1;
-    let bytes = batch.saturating_mul((m.max(n) / 2 + 1) * DType::C64.size());
-    let parts = [w.codes(), w.ranges()];
-    let readable = parts.iter().all(|t| t.layout().is_contiguous() && fits(context, &[t]));
-    // The kernel finds groups by a product in f32.
-    if batch == 0 || !readable || n >= 1 << 20 || !fits_bytes(context, bytes) {
-        return compose::log_spectrum_product(w, x);
-    }
-    let mut shape = x.shape().to_vec();
-    if let Some(last) = shape.last_mut() {
-        *last = m;
-    }
-    let spectra = x.reshape(&[batch, n])?.transpose(0, 1)?.rfft(0, None, Norm::Backward)?;
-    let z = Tensor::build(x.device(), OP, &[bins, batch], DType::C64, |out| {
-        let kernel = Whole { vectors: (batch <= 16).then(|| shared_vectors(batch)) };
-        let mut call = Call::new(context, OP);
-        call.read(w.codes().view())?;
-        call.read(w.ranges().view())?;
-        call.read(spectra.view())?;
-        call.write(out)?;
-        let count = match kernel.vectors {
-            Some(vectors) => bins * batch.div_ceil(vectors),
-            None => bins.div_ceil(32) * batch.div_ceil(32),
-        };
-        call.params.count = count as u32;
-        let more = [bins, n, batch, m, w.ranges().shape()[2], w.options().group];
-        call.params.more[..6].copy_from_slice(&more.map(|n| n as u32));
-        call.params.value[..2].copy_from_slice(&[n, w.options().group].map(|n| (1.0 / n as f64) as f32));
-        call.run(&kernel.label(), count, || kernel.source())
-    })?;
-    z.transpose(0, 1)?.irfft(1, Some(m), Norm::Backward)?.reshape(&shape)
-}
-
 /// Every shader of this module.
 pub(crate) fn every_shader() -> Vec<(String, String)> {
-    let mut out: Vec<_> = Whole::ALL.map(|kernel| (kernel.label(), kernel.source())).into();
+    let mut out = Vec::new();
     for columns in [Store::U16, Store::U32] {
         for vectors in [1, 4, 16, 64] {
             for format in [ValueFormat::F32, ValueFormat::F16, ValueFormat::Log8] {

@@ -12,6 +12,8 @@ pub const SPARSE_COLUMNS: &str = include_str!("../wgsl/sparse_columns.wgsl");
 pub const SPARSE_GRADIENT: &str = include_str!("../wgsl/sparse_gradient.wgsl");
 /// A whole spectrum in log8 as such coefficients.
 pub const LOG_SPECTRUM: &str = include_str!("../wgsl/log_spectrum.wgsl");
+/// Its product with a few vectors, four codes at a time.
+pub const LOG_SPECTRUM_WORDS: &str = include_str!("../wgsl/log_spectrum_words.wgsl");
 /// What its product in tiles has.
 pub const LOG_SPECTRUM_TILE: &str = include_str!("../wgsl/log_spectrum_tile.wgsl");
 /// What products with block-circulant matrices have.
