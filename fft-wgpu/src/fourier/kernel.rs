@@ -68,9 +68,9 @@ const LOAD_ACROSS: &str = "(P.flags & 128u) != 0u";
 const SAVE_ACROSS: &str = "(P.flags >> 30u) != 0u";
 
 impl Key {
-    /// From one line to the next in workgroup memory: odd, so that neighbours across lines lie in different banks.
+    /// From one line to the next in workgroup memory: odd where there is room, so that neighbours across lines lie in different banks.
     fn pitch(&self) -> usize {
-        if self.lines > 1 { self.points | 1 } else { self.points }
+        if self.lines > 2 { self.points | 1 } else { self.points }
     }
 
     /// The radices of the passes, the smallest first: the roots of a pass then are those of one that decimates in frequency.

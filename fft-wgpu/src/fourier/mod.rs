@@ -310,7 +310,7 @@ impl Transform<'_> {
 
 /// Lines of a workgroup, each of which begins `pitch` points behind the one before.
 fn lines(points: usize, pitch: usize) -> usize {
-    let lines = if points > POINTS { 1 } else { (POINTS / pitch).clamp(1, MAX_LINES) };
+    let lines = if points > POINTS / 2 { 1 } else { (POINTS / pitch).clamp(2, MAX_LINES) };
     if lines > 8 { lines / 8 * 8 } else { lines }
 }
 
