@@ -104,6 +104,26 @@ fn tensors_larger_than_a_binding_are_worked_on_in_parts() {
         let (parts, one) = both(work);
         assert!(parts == one, "{name} differs in parts");
     }
+    // Matrices cut along the inner axis are summed in another order.
+    let products: [Work<'_>; 3] = [
+        &|d| ramp(d, &[3, 700]).matmul(&ramp(d, &[700, 130])),
+        &|d| {
+            ramp(d, &[700, 90])
+                .transpose(0, 1)?
+                .to_dtype(DType::F16)?
+                .matmul_to(&ramp(d, &[700, 5]), DType::F32)
+        },
+        &|d| {
+            ramp(d, &[2, 70, 900]).to_dtype(DType::C64)?.matmul(&ramp(d, &[2, 900, 70]).to_dtype(DType::C64)?)
+        },
+    ];
+    for work in products {
+        let [parts, one] =
+            [&device, &whole].map(|d| work(d).unwrap().abs().unwrap().to_vec::<f32>().unwrap());
+        let off = parts.iter().zip(&one).map(|(p, o)| (p - o).abs()).fold(0.0, f32::max);
+        let size = one.iter().copied().fold(0.0, f32::max);
+        assert!(size > 0.0 && off <= 1e-5 * size, "{off:e} of {size:e}");
+    }
     // One line that is too long for a binding cannot be cut.
     let line = Tensor::zeros(&device, &[1 << 14], DType::C64).unwrap();
     let refused = line.fft(0, None, Norm::Backward);

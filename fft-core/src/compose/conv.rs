@@ -133,11 +133,18 @@ pub fn conv_fft(
     let y = if g.channels_in == 1 {
         x.mul(&w.reshape(&[1, g.groups, g.channels_out, 1, bins])?)?
     } else {
-        // For each bin and group a product [batch, tiles, channels in] x [channels in, channels out].
-        let x = x.permute(&[4, 1, 0, 3, 2])?.reshape(&[bins, g.groups, g.batch * count, g.channels_in])?;
-        let w = w.permute(&[3, 0, 2, 1])?.contiguous()?;
-        let y = x.matmul(&w)?.reshape(&[bins, g.groups, g.batch, count, g.channels_out])?;
-        y.permute(&[2, 1, 4, 3, 0])?.contiguous()?
+        // For each bin, group and part of the batch a product [tiles, channels in] x [channels in, channels out], of matrices that lie across one another,
+        // as does the result.
+        let order = [4, 1, 0, 3, 2];
+        let x = x.permute(&order)?;
+        let w = w.permute(&[3, 0, 2, 1])?.reshape(&[bins, g.groups, 1, g.channels_in, g.channels_out])?;
+        let w = w.broadcast_to(&[bins, g.groups, g.batch, g.channels_in, g.channels_out])?;
+        let shape = [g.batch, g.groups, g.channels_out, count, bins];
+        Tensor::build(x.device(), "conv", &shape, x.dtype(), |dst| {
+            let layout = dst.layout.permuted(&order);
+            let dst = ViewMut { buffer: dst.buffer, layout: &layout, dtype: dst.dtype };
+            x.device().matmul(x.view(), w.view(), dst)
+        })?
     };
     let mut shape = Dims::from_slice(&[g.batch, g.groups * g.channels_out]);
     shape.extend((0..axes).map(|a| g.tiles(a, tile[a])));

@@ -1,14 +1,16 @@
 //! Products of matrices.
 
+mod modes;
 mod tile;
 mod wide;
 
-use fft_core::{Result, View, ViewMut};
+use fft_core::{Layout, Result, View, ViewMut};
 
 use crate::context::Context;
-use crate::elementwise::{fill, store};
+use crate::elementwise::{Map, fill, store};
 use crate::store::Store;
 use crate::walk::{Operand, Walk, block_of};
+use modes::Modes;
 use tile::TILE;
 use wide::{MOST_ROWS, Wide};
 
@@ -22,10 +24,20 @@ enum Way {
     Tile(usize),
     /// An invocation for each result.
     Row,
+    /// An invocation for a part of each product, neighbours for neighbouring products.
+    Modes(Modes),
     /// Invocations along the inner axis.
     Dot,
     /// The same, several elements at a time.
     Wide(Wide),
+}
+
+/// An axis of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Axis {
+    Rows,
+    Columns,
+    Inner,
 }
 
 /// Which types a kernel is for.
@@ -51,6 +63,7 @@ impl Types {
             Way::Row => fft_shaders::MATMUL_ROW.to_owned(),
             Way::Dot => fft_shaders::MATMUL_DOT.to_owned(),
             Way::Wide(wide) => wide.body(self.b),
+            Way::Modes(modes) => modes.body(self),
         };
         let fma = if self.is_complex() {
             "vec2<f32>(fma(a.x, b.x, fma(-a.y, b.y, sum.x)), fma(a.x, b.y, fma(a.y, b.x, sum.y)))"
@@ -156,19 +169,22 @@ impl Problem<'_> {
         operands.into_iter().all(|(i, o)| o.window(context, &ones, i == 0).is_some())
     }
 
-    /// In one dispatch, or in parts of the batch, of the rows or of the columns when a binding cannot hold an operand.
+    /// In one dispatch, or in parts of the batch, of the rows, of the columns or of the inner axis when a binding cannot hold an operand.
     fn run(self, context: &Context) -> Result<()> {
         let problem = self.with_slack();
         if problem.fits_one(context) {
             return problem.batch.parts(context, OP, &mut |batch| problem.part(context, batch));
         }
-        let by_rows = problem.rows >= problem.columns;
-        let length = if by_rows { problem.rows } else { problem.columns };
-        if length <= TILE {
-            let requested = problem.inner * length * problem.types.a.bytes().max(problem.types.b.bytes());
+        let Some(axis) = problem.longest(context) else {
+            let requested = problem.inner * problem.types.a.bytes().max(problem.types.b.bytes());
             return Err(context.too_big(OP, requested));
+        };
+        if axis == Axis::Inner {
+            return problem.halves(context);
         }
-        let half = (length / 2).next_multiple_of(TILE).min(length - 1);
+        let by_rows = axis == Axis::Rows;
+        let length = if by_rows { problem.rows } else { problem.columns };
+        let half = half(length);
         for range in [0..half, half..length] {
             let mut part = problem.clone();
             let [ar, _, _, bc, dr, dc] = part.strides;
@@ -179,6 +195,61 @@ impl Problem<'_> {
             part.run(context)?;
         }
         Ok(())
+    }
+
+    /// The axis along which an operand that no binding holds is longest; nothing when none can be cut.
+    fn longest(&self, context: &Context) -> Option<Axis> {
+        let [ar, ak, bk, bc, dr, dc] = self.strides.map(i64::abs);
+        let (rows, columns, inner) = (self.rows as i64, self.columns as i64, self.inner as i64);
+        let axes = [
+            [(Axis::Rows, rows, dr), (Axis::Columns, columns, dc)],
+            [(Axis::Rows, rows, ar), (Axis::Inner, inner, ak)],
+            [(Axis::Inner, inner, bk), (Axis::Columns, columns, bc)],
+        ];
+        let ones = vec![1; self.batch.shape.len()];
+        let operands = self.batch.operands.iter().zip(axes).enumerate();
+        let large = operands.filter(|(i, (o, _))| o.window(context, &ones, *i == 0).is_none());
+        let cut = large.flat_map(|(_, (_, axes))| axes).filter(|(_, length, _)| *length > 1);
+        cut.max_by_key(|(_, length, stride)| length * stride).map(|(axis, ..)| axis)
+    }
+
+    /// The sum of the products of both halves of the inner axis.
+    fn halves(&self, context: &Context) -> Result<()> {
+        let sum = if self.types.is_complex() { Store::C64 } else { Store::F32 };
+        let shape = [&self.batch.shape[..], &[self.rows, self.columns]].concat();
+        let layout = Layout::contiguous(&shape);
+        let lead = self.batch.shape.len();
+        let half = half(self.inner);
+        let mut sums = Vec::new();
+        for range in [0..half, half..self.inner] {
+            let scratch = context.scratch(layout.len() * sum.bytes())?;
+            let mut part = self.clone();
+            let mut result = Operand::new(&scratch, sum.bytes(), &layout);
+            part.strides[4..].copy_from_slice(&result.strides[lead..]);
+            result.strides.truncate(lead);
+            let [_, ak, bk, ..] = part.strides;
+            part.types.d = sum;
+            part.inner = range.len();
+            part.batch.operands[1].offset += range.start as i64 * ak;
+            part.batch.operands[2].offset += range.start as i64 * bk;
+            let [_, a, b] = &part.batch.operands[..] else { return Ok(()) };
+            let batch =
+                Walk { shape: part.batch.shape.clone(), operands: vec![result, a.clone(), b.clone()] };
+            Problem { batch, ..part }.run(context)?;
+            sums.push(scratch);
+        }
+        let mut result = self.batch.operands[0].clone();
+        result.slack = (0, 0);
+        result.strides.extend(&self.strides[4..]);
+        let mut operands = vec![result];
+        operands.extend(sums.iter().map(|s| Operand::new(s, sum.bytes(), &layout)));
+        let text = sum.convert(self.types.d, "(a + b)");
+        let name = format!("matmul:join {:?}", self.types.d);
+        Map::new(name, self.types.d, vec![sum, sum], text).run(
+            context,
+            &Walk::new(&shape, operands),
+            [0.0; 4],
+        )
     }
 
     /// Whether every row of both matrices begins, and ends, where four words do.
@@ -194,6 +265,13 @@ impl Problem<'_> {
         stores && along && whole(1, ar, 4) && whole(2, bc, per)
     }
 
+    /// Whether neighbouring products of the batch have neighbouring elements of the operands, or share one of them.
+    fn is_across(&self, batch: &Walk<'_>) -> bool {
+        let step = |operand: usize| batch.operands[operand].strides.last().copied().unwrap_or(0);
+        let many = batch.shape.last().is_some_and(|&n| n >= modes::GROUP / 2);
+        many && [step(1), step(2)].iter().all(|s| (0..=1).contains(s)) && step(1) + step(2) > 0
+    }
+
     fn part(&self, context: &Context, batch: &Walk<'_>) -> Result<()> {
         let Some((mut params, mut bindings)) = batch.params(context, 3) else { return Ok(()) };
         bindings.rotate_left(1);
@@ -203,6 +281,7 @@ impl Problem<'_> {
         let large = rows.div_ceil(2 * TILE) * columns.div_ceil(2 * TILE) * batch.len();
         let quads = if rows.min(columns) > TILE && large >= context.limits.groups_at_once { 2 } else { 1 };
         let way = match rows.min(columns) {
+            _ if self.is_across(batch) => Way::Modes(Modes::new(rows, columns)),
             narrow if narrow > NARROW => Way::Tile(quads),
             _ if along_inner && rows <= MOST_ROWS && self.is_wide(&params.base, batch) => {
                 Way::Wide(Wide::new(rows, inner, self.types.b))
@@ -210,14 +289,17 @@ impl Problem<'_> {
             _ if along_inner || (rows * columns < 256 && inner >= 256) => Way::Dot,
             _ => Way::Row,
         };
-        let tile = TILE * quads;
-        let tiles = rows.div_ceil(tile) * columns.div_ceil(tile);
+        let [down, along] = match way {
+            Way::Modes(modes) => modes.tiles(rows, columns),
+            _ => [rows, columns].map(|n| n.div_ceil(TILE * quads)),
+        };
+        let tiles = down * along;
         let signed = |stride: i64| stride as i32 as u32;
         params.more = [
             rows as u32,
             columns as u32,
             inner as u32,
-            columns.div_ceil(tile) as u32,
+            along as u32,
             signed(ar),
             signed(ak),
             signed(bk),
@@ -225,13 +307,14 @@ impl Problem<'_> {
             signed(dr),
             signed(dc),
             tiles as u32,
-            0,
+            batch.len() as u32,
         ];
         // Which axis of the operands lies closer together.
         params.flags = u32::from(ar.abs() < ak.abs()) + 2 * u32::from(bk.abs() < bc.abs());
         let (count, per) = match way {
             Way::Tile(_) => (batch.len() * tiles, 1),
             Way::Wide(wide) => (batch.len() * columns, 256 / wide.lanes),
+            Way::Modes(_) => (batch.len() * tiles, modes::GROUP),
             Way::Row => (batch.len() * rows * columns, 64),
             Way::Dot => (batch.len() * rows * columns, 8),
         };
@@ -239,6 +322,11 @@ impl Problem<'_> {
         let types = self.types;
         context.dispatch(&types.label(way), &bindings, &params, count.div_ceil(per), || types.source(way))
     }
+}
+
+/// About half of a length above 1, whole tiles where there are some.
+fn half(length: usize) -> usize {
+    if length > TILE { (length / 2).next_multiple_of(TILE).min(length - 1) } else { length / 2 }
 }
 
 /// Every shader of this module.
@@ -253,6 +341,8 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
     }
     for types in all {
         let mut ways = vec![Way::Tile(1), Way::Tile(2), Way::Row, Way::Dot];
+        let parts = [(1, 1), (2, 4), (4, 4)];
+        ways.extend(parts.map(|(rows, columns)| Way::Modes(Modes { rows, columns })));
         if types.a == Store::F32 {
             ways.extend([(1, 4), (2, 8), (8, 32)].map(|(rows, lanes)| Way::Wide(Wide { rows, lanes })));
         }

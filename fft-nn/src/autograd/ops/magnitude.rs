@@ -1,9 +1,9 @@
 //! Functions of complex numbers that change magnitudes and keep phases: each one fused method of the backend, both ways.
 
-use fft_core::{Device, Result, Tensor};
+use fft_core::{Complex64, Device, Result, Tensor};
 
 use crate::autograd::Var;
-use crate::autograd::check::{complex, real};
+use crate::autograd::check::{complex, real, real_dtype, tensor};
 use crate::autograd::operation::{Context, Operation};
 use crate::autograd::registry::{Sample, Samples};
 
@@ -28,7 +28,8 @@ impl Operation for ModRelu {
 impl Samples for ModRelu {
     fn samples(device: &Device) -> Result<Vec<Sample>> {
         // Magnitudes are above 0.4: one bias passes all, one none, the others some.
-        let bias = Tensor::from_slice(device, &[0.3, -5.0, -1.0, -0.8, -1.2], &[5])?;
+        let bias = [0.3, -5.0, -1.0, -0.8, -1.2].map(|b| Complex64::new(b, 0.0));
+        let bias = tensor(device, &bias, &[5], real_dtype(device))?;
         Ok(vec![Sample::new(ModRelu, [complex(device, &[2, 3, 5], 1)?, bias])])
     }
 }
