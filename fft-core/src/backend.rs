@@ -223,6 +223,11 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::sum_of_squares(x)
     }
 
+    /// The positions of the largest of one-dimensional keys. See [`compose::largest`].
+    fn largest(&self, keys: &Tensor, count: usize) -> Result<Tensor> {
+        compose::largest(keys, count)
+    }
+
     /// `exp(x - max) / sum exp(x - max)` along `axis`. See [`compose::softmax`].
     fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
         compose::softmax(x, axis)

@@ -233,6 +233,16 @@ fn plain(table: &Table<'_>) -> Result<()> {
     table.line("plain, 512 x 512 times 512 x 512, C64", &|| x.matmul(&x), &|| x.affine(1.0, 0.0))
 }
 
+/// The positions of the largest twentieth of 2^22 keys.
+fn largest(table: &Table<'_>) -> Result<()> {
+    const N: usize = 1 << 22;
+    if !table.opens("largest") {
+        return Ok(());
+    }
+    let keys = noise(table.device, &[N], 5)?;
+    table.line("largest 5 % of 4 M keys", &|| keys.largest(N / 20), &|| compose::largest(&keys, N / 20))
+}
+
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let table = Table { device: &device, chosen: std::env::args().nth(1) };
@@ -243,5 +253,6 @@ fn main() -> Result<()> {
     circulant(&table)?;
     rotated(&table)?;
     log_spectrum(&table)?;
+    largest(&table)?;
     plain(&table)
 }

@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
 use crate::{
-    WgpuOptions, attention, circulant, elementwise, fourier, indexing, log_spectrum, matmul, reduction,
-    rotated, rows, sparse, transfer,
+    WgpuOptions, attention, circulant, elementwise, fourier, indexing, largest, log_spectrum, matmul,
+    reduction, rotated, rows, sparse, transfer,
 };
 
 /// A GPU, or a software adapter, through wgpu.
@@ -270,6 +270,10 @@ impl SpectralBackend for WgpuBackend {
 
     fn sum_of_squares(&self, x: &Tensor) -> Result<Tensor> {
         reduction::sum_of_squares(&self.context, x)
+    }
+
+    fn largest(&self, keys: &Tensor, count: usize) -> Result<Tensor> {
+        largest::largest(&self.context, keys, count)
     }
 
     fn softmax(&self, x: &Tensor, axis: usize) -> Result<Tensor> {

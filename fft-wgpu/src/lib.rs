@@ -19,6 +19,7 @@ mod context;
 mod elementwise;
 mod fourier;
 mod indexing;
+mod largest;
 mod log_spectrum;
 mod matmul;
 mod memory;
@@ -47,6 +48,7 @@ pub fn every_shader() -> Vec<(String, String)> {
     let mut all = elementwise::every_shader();
     all.extend(reduction::every_shader());
     all.extend(indexing::every_shader());
+    all.extend(largest::every_shader());
     all.extend(matmul::every_shader());
     all.extend(fourier::every_shader());
     all.extend(attention::every_shader());

@@ -1,11 +1,11 @@
-//! Attention and products with compressed weights: the same bits at every call, and nothing made anew.
+//! Attention, products with compressed weights and selections: the same bits at every call, and nothing made anew.
 
 use fft_core::backend::AttentionSpec;
 use fft_core::spectral::{
     Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
     Rotation, SparseOptions, SparseSpectralMatrix,
 };
-use fft_core::{Device, Error, Result, Tensor};
+use fft_core::{Device, Error, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
 fn ramp(device: &Device, shape: &[usize]) -> Tensor {
@@ -14,16 +14,20 @@ fn ramp(device: &Device, shape: &[usize]) -> Tensor {
     Tensor::from_slice(device, &data, shape).unwrap()
 }
 
-#[test]
-fn the_same_bits_and_nothing_new() {
-    let device = match fft_wgpu::device(WgpuOptions::default()) {
-        Ok(device) => device,
+fn open() -> Option<Device> {
+    match fft_wgpu::device(WgpuOptions::default()) {
+        Ok(device) => Some(device),
         Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
             eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            return;
+            None
         }
         Err(other) => panic!("{other}"),
-    };
+    }
+}
+
+#[test]
+fn the_same_bits_and_nothing_new() {
+    let Some(device) = open() else { return };
     let (q, k) = (ramp(&device, &[1, 4, 70, 24]), ramp(&device, &[1, 2, 300, 24]));
     let spec = AttentionSpec { scale: 0.2, causal: true, offset: 230 };
     let last = AttentionSpec { offset: 299, ..spec };
@@ -36,6 +40,7 @@ fn the_same_bits_and_nothing_new() {
     });
     let log = LogSpectrumMatrix::from_dense(&dense, &LogSpectrumOptions::default()).unwrap();
     let (x, y) = (ramp(&device, &[20, 64]), ramp(&device, &[20, 96]));
+    let keys = ramp(&device, &[20_000]);
     let (blocks, of_blocks) = (ramp(&device, &[20, 80]), ramp(&device, &[20, 96]));
     let work = || -> Result<Vec<Vec<u8>>> {
         let mut made = vec![
@@ -50,6 +55,7 @@ fn the_same_bits_and_nothing_new() {
             rotated[0].apply(&x)?,
             rotated[1].apply(&x.narrow(0, 0, 1)?)?,
             log.apply(&x)?,
+            keys.largest(777)?,
         ];
         made.extend(Tensor::attention_backward(&q, &k, &k, &q, spec)?);
         made.iter().map(Tensor::to_bytes).collect()
@@ -67,4 +73,18 @@ fn the_same_bits_and_nothing_new() {
         (before.pipelines, before.bind_groups, before.buffers),
         (after.pipelines, after.bind_groups, after.buffers)
     );
+}
+
+/// More keys than blocks of 8192 that there may be, so that a block is written in several parts.
+#[test]
+fn the_largest_of_many_keys() {
+    let Some(device) = open() else { return };
+    let n = (1 << 23) + 12_345;
+    // Each number below 2^23 in a mixed order, then some of them again.
+    let keys: Vec<f32> = (0..n as u64).map(|i| ((i * 0x9e_3779) % (1 << 23)) as f32).collect();
+    let tensor = Tensor::from_slice(&device, &keys, &[n]).unwrap();
+    for count in [1, n / 20, n - 3] {
+        let got = tensor.largest(count).unwrap().to_vec::<u32>().unwrap();
+        assert_eq!(got, compose::largest(&tensor, count).unwrap().to_vec::<u32>().unwrap(), "{count}");
+    }
 }

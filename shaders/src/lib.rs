@@ -33,6 +33,16 @@ pub const SCATTER_SET: &str = include_str!("../wgsl/scatter_set.wgsl");
 pub const SCATTER_LISTS: &str = include_str!("../wgsl/scatter_lists.wgsl");
 /// Adds to elements by index.
 pub const SCATTER_ADD: &str = include_str!("../wgsl/scatter_add.wgsl");
+/// What every step of a selection has: its keys, and sums over a workgroup.
+pub const LARGEST: &str = include_str!("../wgsl/largest.wgsl");
+/// The digit of the last key that is taken.
+pub const LARGEST_PICK: &str = include_str!("../wgsl/largest_pick.wgsl");
+/// How often each digit occurs.
+pub const LARGEST_DIGIT: &str = include_str!("../wgsl/largest_digit.wgsl");
+/// How many keys of each block are taken.
+pub const LARGEST_BLOCKS: &str = include_str!("../wgsl/largest_blocks.wgsl");
+/// Their positions.
+pub const LARGEST_POSITIONS: &str = include_str!("../wgsl/largest_positions.wgsl");
 /// What every product of matrices has: its operands, and how a result is stored.
 pub const MATMUL_BINDINGS: &str = include_str!("../wgsl/matmul_bindings.wgsl");
 /// The elements of a product's operands, one by one.

@@ -30,6 +30,11 @@ fn float_of_key_reversed(key: u32) -> f32 {
     return float_of_key(~key);
 }
 
+// The bits of a float in the order of IEEE 754's totalOrder: NaN too has its place by its sign and bits.
+fn total_order(bits: u32) -> u32 {
+    return bits ^ select(0x80000000u, 0xffffffffu, (bits >> 31u) == 1u);
+}
+
 fn larger64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     return select(a, b, b.y > a.y || (b.y == a.y && b.x > a.x));
 }

@@ -20,6 +20,7 @@ mod fft;
 mod fft_lengths;
 mod fft_nd;
 mod hermitian;
+mod largest;
 mod log8;
 mod long_conv;
 mod magnitude;
@@ -121,6 +122,7 @@ const GROUPS: &[&[Case]] = &[
     unary::CASES,
     binary::CASES,
     reduction::CASES,
+    largest::CASES,
     product::CASES,
     network::CASES,
     optimise::CASES,

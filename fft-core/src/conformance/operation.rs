@@ -35,6 +35,7 @@ operations! {
     Dct => "dct",
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     UnaryBackward => "unary_backward", AdamwStep => "adamw_step", SgdStep => "sgd_step", SumOfSquares => "sum_of_squares",
+    Largest => "largest",
     SoftmaxBackward => "softmax_backward", LogSoftmax => "log_softmax", LogSoftmaxBackward => "log_softmax_backward",
     CrossEntropy => "cross_entropy", CrossEntropyBackward => "cross_entropy_backward",
     RmsNormBackward => "rms_norm_backward", LayerNormBackward => "layer_norm_backward",

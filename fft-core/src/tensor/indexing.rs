@@ -1,4 +1,4 @@
-//! Picking and placing slices by index.
+//! Finding positions, and picking and placing slices by index.
 
 use crate::{DType, Dims, Error, Result, ScatterMode, Tensor};
 
@@ -13,6 +13,32 @@ impl Tensor {
             return Err(Error::shapes(op, indices.shape(), &[indices.len()], "indices must have one axis"));
         }
         Ok(())
+    }
+
+    /// The positions of the `count` largest of these keys, `[n]` of `F32` or `F64`: `U32 [count]`, ascending. Of equal keys those at the lowest
+    /// positions are taken.
+    ///
+    /// The order is that of [`f32::total_cmp`], by the bits: -0 is below 0, a NaN without a sign above infinity and one with a sign below
+    /// its negative. So the result is defined for any keys and the same on every device.
+    ///
+    /// # Errors
+    /// [`Error::DTypeMismatch`] for keys of another type; [`Error::ShapeMismatch`] unless there is one axis; [`Error::InvalidArgument`] when there are
+    /// fewer than `count` keys, or more than `u32` counts; memory and device errors.
+    pub fn largest(&self, count: usize) -> Result<Self> {
+        const OP: &str = "largest";
+        if !matches!(self.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::DTypeMismatch { op: OP, lhs: self.dtype(), rhs: DType::F32 });
+        }
+        if self.rank() != 1 {
+            return Err(Error::shapes(OP, self.shape(), &[self.len()], "keys must have one axis"));
+        }
+        if count > self.len() {
+            return Err(Error::invalid(OP, "count", count, format!("there are {} keys", self.len())));
+        }
+        if u32::try_from(self.len()).is_err() {
+            return Err(Error::invalid(OP, "keys", self.len(), "more than 2^32 - 1"));
+        }
+        self.device().largest(self, count)
     }
 
     /// The slices `indices[0], indices[1], ..` along `axis`; `indices` is one-dimensional, `U32` or `I64`, on the same
