@@ -116,7 +116,8 @@ pub(crate) fn choose(options: &WgpuOptions) -> Result<(usize, Adapter)> {
         AdapterChoice::Index(index) => (*index < found.len()).then_some(*index),
         AdapterChoice::Name(part) => {
             let part = part.to_lowercase();
-            found.iter().position(|a| a.get_info().name.to_lowercase().contains(&part))
+            let named = |a: &Adapter| !part.is_empty() && a.get_info().name.to_lowercase().contains(&part);
+            found.iter().position(named)
         }
         AdapterChoice::Discrete => found.iter().position(has(DeviceType::DiscreteGpu)),
         AdapterChoice::Integrated => found.iter().position(has(DeviceType::IntegratedGpu)),
@@ -128,7 +129,8 @@ pub(crate) fn choose(options: &WgpuOptions) -> Result<(usize, Adapter)> {
         let device = match &options.adapter {
             AdapterChoice::Index(index) => format!("wgpu:{index}"),
             AdapterChoice::Auto => "wgpu".to_owned(),
-            other => format!("wgpu ({other:?})"),
+            AdapterChoice::Name(part) => format!("wgpu:{part}"),
+            other => format!("wgpu:{}", format!("{other:?}").to_lowercase()),
         };
         let reason = if names.is_empty() {
             "no Vulkan, Metal or DX12 driver offers an adapter".to_owned()

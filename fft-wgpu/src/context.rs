@@ -26,6 +26,9 @@ pub(crate) struct Limits {
     pub(crate) groups: u32,
     /// From so many workgroups on a device is taken to be busy.
     pub(crate) groups_at_once: usize,
+    /// Steps of a loop that an invocation may take: software adapters end loops without a word (Mesa's after 65,535 steps of all of a kernel's loops), and on
+    /// hardware a kernel that runs for seconds is taken for a hang.
+    pub(crate) steps: usize,
     /// Complex numbers that a workgroup holds.
     pub(crate) line: usize,
 }
@@ -121,6 +124,7 @@ impl Context {
                 binding,
                 buffer,
                 groups: limits.max_compute_workgroups_per_dimension,
+                steps: if about.device_type == wgpu::DeviceType::Cpu { 1 << 14 } else { 1 << 20 },
                 groups_at_once: if about.device_type == wgpu::DeviceType::Cpu { 2 } else { 64 },
                 line: (limits.max_compute_workgroup_storage_size as usize / 8).min(4096),
             },

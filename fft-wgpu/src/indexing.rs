@@ -162,6 +162,9 @@ pub(crate) fn scatter(
     }
 }
 
+/// The most sources whose lists are made at once.
+const MOST_SOURCES: usize = 1 << 14;
+
 struct Scatter<'a> {
     context: &'a Context,
     values: Store,
@@ -230,8 +233,27 @@ impl<'a> Scatter<'a> {
         })
     }
 
-    /// A list of sources for each place, then a sum along each list.
+    /// Adds the sources in order, so many at a time that no list is long.
     fn add(&self, shape: &[usize]) -> Result<()> {
+        for from in (0..self.sources).step_by(MOST_SOURCES) {
+            let moved = |o: &Operand<'a>, stride: i64| {
+                let offset = o.offset + from as i64 * stride;
+                Operand { offset, ..o.clone() }
+            };
+            let part = Scatter {
+                sources: MOST_SOURCES.min(self.sources - from),
+                numbers: moved(&self.numbers, self.numbers.strides[0]),
+                src: moved(&self.src, self.src.strides[self.axis]),
+                dst: self.dst.clone(),
+                ..*self
+            };
+            part.add_listed(shape)?;
+        }
+        Ok(())
+    }
+
+    /// A list of sources for each place, then a sum along each list.
+    fn add_listed(&self, shape: &[usize]) -> Result<()> {
         let first = self.words(self.places, u32::MAX)?;
         let next = self.context.scratch(self.sources * 4)?;
         let (binding, params) = self.indices()?;

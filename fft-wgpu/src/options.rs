@@ -39,7 +39,7 @@ pub struct WgpuOptions {
     /// more often.
     pub profile: bool,
     /// A directory in which compiled kernels are kept from one run to the next, where the driver can do that (Vulkan); made when it is
-    /// needed.
+    /// needed. One that cannot be made is an error.
     pub pipeline_cache: Option<PathBuf>,
     /// How long to wait for the device before it counts as lost.
     pub timeout: Duration,

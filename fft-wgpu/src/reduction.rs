@@ -14,6 +14,9 @@ const OP: &str = "reduce";
 const SHORT: usize = 64;
 /// From so many results on an invocation takes one each, when neighbours read neighbours.
 const MANY: usize = 4096;
+/// The most elements that an invocation reduces alone, and that a workgroup does.
+const MOST_STEPS: usize = 1 << 14;
+const MOST_PART: usize = 256 * MOST_STEPS;
 /// Least elements of a part when a result is computed in parts.
 const LEAST_PART: usize = 8192;
 
@@ -201,7 +204,9 @@ impl Kernel {
         params.more[..4].copy_from_slice(&[rank as u32, n as u32, parts as u32, part as u32]);
         // Neighbouring results next to each other in memory are read together by neighbouring invocations.
         let along = kept.operands[1].strides.last().is_some_and(|s| s.abs() <= 2);
-        let threads = stage != Stage::First && parts == 1 && (n <= SHORT || (results >= MANY && along));
+        let threads = stage != Stage::First
+            && parts == 1
+            && (n <= SHORT || (n <= MOST_STEPS && results >= MANY && along));
         let groups = if threads { results.div_ceil(64) } else { results * parts };
         let simple = rank <= 1;
         context.dispatch(&self.label(stage, threads, simple), &bindings, &params, groups, || {
@@ -329,7 +334,11 @@ fn walks<'a>(
 /// In one stage, or in parts where there are few results of many elements.
 fn staged(context: &Context, kernel: &Kernel, kept: &Walk<'_>, inner: &Walk<'_>) -> Result<()> {
     let (results, n) = (kept.len(), inner.len());
+    if n > 1 << 31 {
+        return Err(context.unsupported(OP, format!("a result of {n} elements, more than 2^31")));
+    }
     let parts = if results >= 64 { 1 } else { (n / LEAST_PART).clamp(1, 256) };
+    let parts = parts.max(n.div_ceil(MOST_PART));
     if parts == 1 {
         return kernel.run(context, Stage::Whole, kept, inner, (1, n));
     }

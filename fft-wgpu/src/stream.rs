@@ -189,6 +189,10 @@ impl Context {
             return Ok(());
         }
         self.check()?;
+        // Operands are checked where they are cut; scratch of a kernel's own may still be too large.
+        if let Some(large) = bindings.iter().map(|b| b.size).find(|&size| size > self.limits.binding) {
+            return Err(self.too_big("kernel", large as usize));
+        }
         let refused = |reason: String| self.unsupported("kernel", format!("{name}: {reason}"));
         let pipeline = self.pipelines.get(&self.device, name, bindings, source).map_err(refused)?;
         let most = self.limits.groups as usize;

@@ -137,6 +137,55 @@ fn tensors_larger_than_a_binding_are_worked_on_in_parts() {
     assert!(refused.as_ref().is_err_and(too_big), "{refused:?}");
 }
 
+/// Longer than the loops of software adapters go, which end without a word.
+#[test]
+fn long_sums_are_whole() {
+    let Some(device) = open(WgpuOptions::default()) else { return };
+    let ones = |shape: &[usize]| Tensor::full(&device, shape, DType::F32, 1.0).unwrap();
+    let wide = |shape: &[usize]| ones(&[1]).broadcast_to(shape).unwrap();
+    let read = |t: Tensor| t.to_vec::<f32>().unwrap();
+    // Many sources of one place, and of some.
+    for places in [1, 3] {
+        let index: Vec<u32> = (0..100_000).map(|i| i % places).collect();
+        let index = Tensor::from_slice(&device, &index, &[100_000]).unwrap();
+        let mut x = Tensor::zeros(&device, &[places as usize], DType::F32).unwrap();
+        x.scatter(0, &index, &ones(&[100_000]), ScatterMode::Add).unwrap();
+        let sum: f32 = read(x).iter().sum();
+        assert_eq!(sum, 100_000.0);
+    }
+    for (rows, columns) in [(300, 3), (3, 300), (2, 130), (70, 70), (1, 1)] {
+        let product = wide(&[rows, 300_000]).matmul(&wide(&[300_000, columns])).unwrap();
+        assert!(read(product).iter().all(|&v| v == 300_000.0), "{rows} x {columns}");
+    }
+    for shape in [[100_000, 5000], [80_000, 3]] {
+        assert!(read(wide(&shape).sum(0).unwrap()).iter().all(|&v| v == shape[0] as f32), "{shape:?}");
+    }
+    assert_eq!(read(wide(&[1 << 30]).sum(0).unwrap()), [(1u64 << 30) as f32]);
+    let refused = wide(&[(1 << 32) + 5]).sum(0);
+    assert!(matches!(refused, Err(Error::Unsupported { op: "reduce", .. })), "{refused:?}");
+    // Half of the keys have the value 1.
+    let values: Vec<f32> = (0..100_000).map(|i| (i % 2) as f32).collect();
+    let v = Tensor::from_slice(&device, &values, &[1, 1, 100_000, 1]).unwrap();
+    for queries in [1, 64] {
+        let spec = fft_core::backend::AttentionSpec { scale: 1.0, causal: false, offset: 0 };
+        let (q, k) = (wide(&[1, 1, queries, 4]), wide(&[1, 1, 100_000, 4]));
+        let y = Tensor::attention(&q, &k, &v, spec).unwrap();
+        assert!(read(y).iter().all(|y| (y - 0.5).abs() < 1e-5), "{queries} queries");
+    }
+}
+
+/// Scratch that is too large for a binding is told, and loses nothing.
+#[test]
+fn a_scatter_into_too_many_places_is_refused() {
+    let Some(device) = open(WgpuOptions { default_limits: true, ..Default::default() }) else { return };
+    let mut x = Tensor::zeros(&device, &[40_000_000], DType::U8).unwrap();
+    let index = Tensor::from_slice(&device, &[7u32], &[1]).unwrap();
+    let one = Tensor::full(&device, &[1], DType::U8, 1.0).unwrap();
+    let refused = x.scatter(0, &index, &one, ScatterMode::Set);
+    assert!(matches!(refused, Err(Error::BufferTooBig { .. })), "{refused:?}");
+    assert_eq!(one.to_vec::<u8>().unwrap(), [1]);
+}
+
 /// The same work again makes nothing new.
 #[test]
 fn a_steady_state_creates_nothing() {

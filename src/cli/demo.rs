@@ -237,10 +237,11 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
 }
 
 fn print(report: &Report, device: &Device, out: &mut Output) -> Outcome {
+    let threads =
+        if report.threads > 0 { format!(" with {} threads", report.threads) } else { String::new() };
     out.line(format!(
-        "A Llama of 2.0M parameters, trained on the King James Bible, on {} with {} threads.",
-        device.info().name,
-        report.threads
+        "A Llama of 2.0M parameters, trained on the King James Bible, on {}{threads}.",
+        device.info().name
     ))?;
     out.line(format!(
         "Its linear layers (1.57M of the parameters) in each form, scored on {} tokens of held-out verses:\n",

@@ -77,6 +77,9 @@ pub(crate) fn adamw_step(
     step: &AdamWStep,
 ) -> Result<()> {
     const OP: &str = "adamw_step";
+    if parameter.is_empty() {
+        return Ok(());
+    }
     if !suits(parameter.dtype()) {
         return compose::adamw_step(parameter, grad, mean, square, step);
     }
@@ -147,6 +150,9 @@ pub(crate) fn sgd_step(
     step: &SgdStep,
 ) -> Result<()> {
     const OP: &str = "sgd_step";
+    if parameter.is_empty() {
+        return Ok(());
+    }
     if !suits(parameter.dtype()) {
         return compose::sgd_step(parameter, grad, velocity, step);
     }

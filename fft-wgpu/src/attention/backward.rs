@@ -30,7 +30,8 @@ pub(crate) fn attention_backward(
     let outputs = [q, k, v].map(|x| x.len() * x.dtype().size());
     let store = suits(context, &all).filter(|_| {
         let fits = outputs.into_iter().chain([kept_bytes]).all(|bytes| fits_bytes(context, bytes));
-        sizes.dim.max(sizes.width) <= LONGEST && fits
+        let steps = sizes.rows.max(sizes.keys);
+        sizes.dim.max(sizes.width) <= LONGEST && steps <= context.limits.steps && fits
     });
     let Some(store) = store else { return compose::attention_backward(q, k, v, grad, spec) };
     let shapes = [q.shape(), k.shape(), v.shape()];

@@ -117,6 +117,7 @@ pub(crate) fn attention(
     } else {
         (2 * context.limits.groups_at_once / (tiles * sizes.all)).min(sizes.keys / LEAST_PART).max(1)
     };
+    let parts = parts.max(sizes.keys.div_ceil(context.limits.steps));
     let part = if few { FEW_KEYS } else { sizes.keys.div_ceil(parts).next_multiple_of(TILE) };
     let record = (sizes.width + 2) * size_of::<f32>();
     let scratch_bytes = if parts > 1 { sizes.all * sizes.rows * parts * record } else { 0 };

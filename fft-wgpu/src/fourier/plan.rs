@@ -18,6 +18,9 @@ const ACROSS: usize = 512;
 /// The most plans that are kept.
 const MAX_PLANS: usize = 4096;
 
+/// The most bytes of their tables; what is more is made again when it is asked for.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PlanKey {
@@ -66,6 +69,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Bytes of its tables.
+    fn bytes(&self) -> u64 {
+        self.steps.iter().map(|s| s.tables.size()).sum()
+    }
+
     /// Points of a line in scratch.
     pub(super) fn stored(&self) -> usize {
         self.levels.iter().product()
@@ -90,12 +98,18 @@ pub(crate) struct Plans {
 impl Plans {
     /// The plan of a key, made when it is asked for first.
     pub(super) fn get(&self, context: &Context, key: PlanKey) -> Result<Arc<Plan>> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = lock().get(&key) {
+            return Ok(Arc::clone(plan));
+        }
+        // Others go on meanwhile: a long line's plan takes seconds. Of two that are made at once the first is kept.
+        let plan = Arc::new(build(context, key)?);
+        let mut made = lock();
         if let Some(plan) = made.get(&key) {
             return Ok(Arc::clone(plan));
         }
-        let plan = Arc::new(build(context, key)?);
-        if made.len() >= MAX_PLANS {
+        if made.len() >= MAX_PLANS || made.values().map(|p| p.bytes()).sum::<u64>() + plan.bytes() > MAX_BYTES
+        {
             made.clear();
         }
         made.insert(key, Arc::clone(&plan));
@@ -165,6 +179,9 @@ fn build(context: &Context, key: PlanKey) -> Result<Plan> {
                 .unsupported("fft", format!("{length} points, for which {stored} are needed, are too many"))
         })?,
     };
+    if chirped && stored as u64 * 8 > context.limits.binding {
+        return Err(context.too_big("fft", stored * 8));
+    }
     let chirp = if chirped { Some(Chirp::new(length, stored)) } else { None };
     let last = levels.len() - 1;
     let mut steps = Vec::new();

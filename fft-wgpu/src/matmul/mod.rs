@@ -15,6 +15,8 @@ use tile::TILE;
 use wide::{MOST_ROWS, Wide};
 
 const OP: &str = "matmul";
+/// The longest inner axis that one invocation sums.
+const MOST_INNER: usize = 1 << 14;
 /// Up to so many rows or columns tiles would be mostly empty.
 const NARROW: usize = 8;
 
@@ -172,6 +174,11 @@ impl Problem<'_> {
     /// In one dispatch, or in parts of the batch, of the rows, of the columns or of the inner axis when a binding cannot hold an operand.
     fn run(self, context: &Context) -> Result<()> {
         let problem = self.with_slack();
+        let [_, _, bk, ..] = problem.strides;
+        let shared = problem.rows.min(problem.columns) <= NARROW && bk.abs() == 1;
+        if problem.inner > if shared { 32 * MOST_INNER } else { MOST_INNER } {
+            return problem.halves(context);
+        }
         if problem.fits_one(context) {
             return problem.batch.parts(context, OP, &mut |batch| problem.part(context, batch));
         }
