@@ -88,3 +88,34 @@ fn the_largest_of_many_keys() {
         assert_eq!(got, compose::largest(&tensor, count).unwrap().to_vec::<u32>().unwrap(), "{count}");
     }
 }
+
+/// What a causal query does not see changes no bit of its result, nor of its gradients, whatever it is.
+#[test]
+fn hidden_keys_may_be_anything() {
+    let Some(device) = open() else { return };
+    let keys = 150;
+    for (queries, offset) in [(1, 2), (100, 3)] {
+        let spec = AttentionSpec { scale: 0.5, causal: true, offset };
+        // Seen by no query, or by some.
+        let first = offset + queries;
+        let with = |hidden: f32, seed: usize| {
+            let mut data = ramp(&device, &[1, 1, keys, 8]).to_vec::<f32>().unwrap();
+            data.rotate_left(seed);
+            data[first * 8..].fill(hidden);
+            Tensor::from_slice(&device, &data, &[1, 1, keys, 8]).unwrap()
+        };
+        let (q, grad) = (ramp(&device, &[1, 1, queries, 8]), ramp(&device, &[1, 1, queries, 8]));
+        let run = |hidden: f32| {
+            let (k, v) = (with(hidden, 1), with(hidden, 5));
+            let y = Tensor::attention(&q, &k, &v, spec).unwrap();
+            let [of_q, of_k, of_v] = Tensor::attention_backward(&q, &k, &v, &grad, spec).unwrap();
+            let seen = |t: Tensor| t.narrow(2, 0, first).unwrap().to_vec::<f32>().unwrap();
+            [y.to_vec().unwrap(), of_q.to_vec().unwrap(), seen(of_k), seen(of_v)]
+        };
+        let want = run(0.25);
+        assert!(want.iter().flatten().all(|x| x.is_finite()));
+        for hidden in [f32::NAN, f32::INFINITY] {
+            assert!(run(hidden) == want, "{queries} queries, {hidden}");
+        }
+    }
+}

@@ -106,7 +106,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
             for (var i = local / LANES; i < length; i += TEAMS) {
                 let v = four_V(place_V(at, key0 + i), c);
                 for (var r = 0u; r < ROWS; r += 1u) {
-                    sums[r] = fma(vec4<f32>(S[r * 128u + i]), v, sums[r]);
+                    // What is not seen has the weight 0, and may be anything.
+                    let weight = S[r * 128u + i];
+                    sums[r] = select(sums[r], fma(vec4<f32>(weight), v, sums[r]), weight != 0.0);
                 }
             }
         }

@@ -33,10 +33,11 @@ fn {{NAME}}(local: u32, at: vec4<i32>, weights: array<vec4<f32>, 4>, b: u32, col
         for (var k = 0u; k < 32u; k += 1u) {
             let l = W[k * 16u + y];
             let r = W[512u + k * 16u + x];
-            sums[0] = fma(vec4<f32>(l.x), r, sums[0]);
-            sums[1] = fma(vec4<f32>(l.y), r, sums[1]);
-            sums[2] = fma(vec4<f32>(l.z), r, sums[2]);
-            sums[3] = fma(vec4<f32>(l.w), r, sums[3]);
+            // What is not seen has the weight 0, and may be anything.
+            sums[0] = select(sums[0], fma(vec4<f32>(l.x), r, sums[0]), l.x != 0.0);
+            sums[1] = select(sums[1], fma(vec4<f32>(l.y), r, sums[1]), l.y != 0.0);
+            sums[2] = select(sums[2], fma(vec4<f32>(l.z), r, sums[2]), l.z != 0.0);
+            sums[3] = select(sums[3], fma(vec4<f32>(l.w), r, sums[3]), l.w != 0.0);
         }
     }
     return sums;

@@ -1,7 +1,7 @@
 //! A kernel for transforms of any kind of a length: what points are and what they are multiplied by is told by flags.
 //!
 //! Only complex lines, and those whose length is a power of two, have a kernel of each kind: compiling more costs more than they gain. This one fills workgroup memory first and empties
-//! it last, so that the text for one point is there once; between, transforms are in place ([`in_place`]).
+//! it last, so that the text for one point is there once; between, transforms are in place ([`super::in_place`]).
 
 use std::fmt::Write;
 
