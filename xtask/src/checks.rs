@@ -122,8 +122,9 @@ fn package() -> Result<(), String> {
         String::from("[workspace]\nresolver = \"3\"\nmembers = [\"fft-*\"]\n\n[patch.crates-io]\n");
     for name in PUBLISHED {
         let packed = format!("{name}-{}", env!("CARGO_PKG_VERSION"));
+        // As new: in packages every file has the same date, by which cargo would not see a change.
         let status = Command::new("tar")
-            .args(["-xzf", &format!("target/package/{packed}.crate"), "-C", "target/unpacked"])
+            .args(["-xzmf", &format!("target/package/{packed}.crate"), "-C", "target/unpacked"])
             .status()
             .map_err(|e| format!("tar did not start: {e}"))?;
         if !status.success() {
