@@ -1,8 +1,9 @@
 //! Convolutions in two dimensions both ways, and the mixing of channels for each frequency beside products of copied matrices:
 //! `cargo run --release -p fft-wgpu --example conv_rates`. Medians of alternating rounds.
 
-use std::time::Instant;
+mod common;
 
+use common::seconds;
 use fft_core::convolution::{ConvGeometry, ConvSpec};
 use fft_core::{Device, Norm, Result, Tensor};
 use fft_wgpu::WgpuOptions;
@@ -20,14 +21,10 @@ fn medians<const N: usize>(device: &Device, works: [&dyn Fn() -> Result<Tensor>;
     let mut times = [const { Vec::new() }; N];
     for round in 0..=ROUNDS {
         for (work, times) in works.iter().zip(&mut times) {
-            device.synchronize()?;
-            let start = Instant::now();
-            let made = work()?;
-            device.synchronize()?;
+            let taken = seconds(device, *work)?;
             if round > 0 {
-                times.push(start.elapsed().as_secs_f64());
+                times.push(taken);
             }
-            drop(made);
         }
     }
     Ok(times.map(|mut t| {

@@ -3,23 +3,15 @@
 //! Each line is a batch of complex transforms that fills about 32 MiB, along the last axis (rows) and along the first (columns). GB/s counts
 //! each point read once and written once. Rounds alternate between transform and copy; the fastest of each counts.
 
-use std::time::Instant;
+mod common;
 
-use fft_core::{Complex32, DType, Device, Norm, Result, Tensor};
+use common::seconds;
+use fft_core::{Complex32, DType, Norm, Result, Tensor};
 use fft_wgpu::WgpuOptions;
 
 /// Bytes of a batch.
 const BYTES: usize = 32 << 20;
 const ROUNDS: usize = 7;
-
-fn seconds(device: &Device, work: &dyn Fn() -> Result<Tensor>) -> Result<f64> {
-    device.synchronize()?;
-    let start = Instant::now();
-    let made = work()?;
-    device.synchronize()?;
-    drop(made);
-    Ok(start.elapsed().as_secs_f64())
-}
 
 fn main() -> Result<()> {
     let device = fft_wgpu::device(WgpuOptions::default())?;

@@ -3,25 +3,17 @@
 //!
 //! Kernels as long as their input, their spectra kept, with gates and skip or without. Rounds alternate; the fastest of each counts.
 
-use std::time::Instant;
+mod common;
 
+use common::seconds;
 use fft_core::conformance::sample::Random;
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
-use fft_core::{DType, Device, Result, Tensor, compose};
+use fft_core::{DType, Result, compose};
 use fft_wgpu::WgpuOptions;
 
 /// Elements of an input.
 const ELEMENTS: usize = 1 << 20;
 const ROUNDS: usize = 5;
-
-fn seconds(device: &Device, work: &dyn Fn() -> Result<Tensor>) -> Result<f64> {
-    device.synchronize()?;
-    let start = Instant::now();
-    let made = work()?;
-    device.synchronize()?;
-    drop(made);
-    Ok(start.elapsed().as_secs_f64())
-}
 
 fn main() -> Result<()> {
     for (limits, default_limits) in [("the adapter's limits", false), ("WebGPU's default limits", true)] {

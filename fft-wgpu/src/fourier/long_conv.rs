@@ -189,7 +189,7 @@ impl Lines {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "operands, terms and the places of a part of the batch")]
     fn part(
         &self,
         context: &Context,
