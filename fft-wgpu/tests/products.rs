@@ -118,4 +118,16 @@ fn hidden_keys_may_be_anything() {
             assert!(run(hidden) == want, "{queries} queries, {hidden}");
         }
     }
+    // A key that only some queries see: the others' results stay.
+    let spec = AttentionSpec { scale: 0.5, causal: true, offset: 0 };
+    let q = ramp(&device, &[1, 1, 100, 8]);
+    let run = |value: f32| {
+        let mut data = ramp(&device, &[1, 1, 100, 8]).to_vec::<f32>().unwrap();
+        data[40 * 8..41 * 8].fill(value);
+        let k = Tensor::from_slice(&device, &data, &[1, 1, 100, 8]).unwrap();
+        let y = Tensor::attention(&q, &k, &k, spec).unwrap();
+        let [of_q, ..] = Tensor::attention_backward(&q, &k, &k, &q, spec).unwrap();
+        [y, of_q].map(|t| t.narrow(2, 0, 40).unwrap().to_vec::<f32>().unwrap())
+    };
+    assert!(run(f32::NAN) == run(0.25));
 }
