@@ -1,7 +1,10 @@
 //! Slices by index.
 
+use std::ops::Range;
+
 use fft_core::{Error, Result, ScatterMode, View, ViewMut};
 
+use crate::call::fits_bytes;
 use crate::context::Context;
 use crate::elementwise::{Map, store};
 use crate::params::Params;
@@ -34,6 +37,26 @@ fn along(axis: usize, rank: usize, stride: i64) -> Vec<i64> {
     (0..rank).map(|a| if a == axis { stride } else { 0 }).collect()
 }
 
+/// Which of `n` slices, so many elements apart, kernels see at once: all, or as many as lie in half of a binding.
+fn shares(context: &Context, n: usize, stride: i64, bytes: usize) -> Vec<Range<usize>> {
+    let apart = (stride.unsigned_abs() as usize).saturating_mul(bytes);
+    let step = match fits_bytes(context, (n - 1).saturating_mul(apart).saturating_add(bytes)) {
+        true => n,
+        false => (context.limits.binding as usize / 2 / apart).max(1),
+    };
+    (0..n).step_by(step).map(|from| from..n.min(from + step)).collect()
+}
+
+/// An operand of which an axis goes, along which a kernel finds its own way within `range`.
+fn across<'a>(operand: &Operand<'a>, axis: usize, range: &Range<usize>) -> Operand<'a> {
+    let mut out = operand.clone();
+    let stride = std::mem::replace(&mut out.strides[axis], 0);
+    let reach = (range.len() as i64 - 1) * stride;
+    out.offset += range.start as i64 * stride;
+    out.slack = (reach.min(0), reach.max(0));
+    out
+}
+
 fn gather_map(raw: Store, index: Store) -> Map {
     let body = format!(
         "    let index = S1[at.z];\n    let row = {};\n    let i = at.y + i32(row) * bitcast<i32>(P.more[0].x);\n    return {};\n",
@@ -62,27 +85,52 @@ pub(crate) fn gather(
         return Err(Error::invalid(OP, "axis", axis, "has length 0"));
     };
     let bytes = dst.dtype.size();
-    let mut source = Operand::new(block_of(context, OP, src.buffer)?, bytes, src.layout);
-    let stride = std::mem::replace(&mut source.strides[axis], 0);
-    source.slack = ((last as i64 * stride).min(0), (last as i64 * stride).max(0));
-    let index_stride = indices.layout.strides()[0] as i64;
+    let source = Operand::new(block_of(context, OP, src.buffer)?, bytes, src.layout);
+    let stride = source.strides[axis];
     let numbers = Operand {
         block: block_of(context, OP, indices.buffer)?,
         bytes: index.bytes(),
         offset: indices.layout.offset() as i64,
-        strides: along(axis, rank, index_stride),
+        strides: along(axis, rank, indices.layout.strides()[0] as i64),
         slack: (0, 0),
     };
     let result = Operand::new(block_of(context, OP, dst.buffer)?, bytes, dst.layout);
     let Some(raw) = Store::raw(dst.dtype) else { return Ok(()) };
-    let mut map = gather_map(raw, index);
-    map.words[..2].copy_from_slice(&[stride as i32 as u32, last as u32]);
-    let walk = Walk::new(dst.layout.shape(), vec![result, source, numbers]);
-    map.run(context, &walk, [0.0; 4]).map_err(|error| match error {
-        // A row may be anywhere in the table, so that all of it must be seen at once.
-        Error::BufferTooBig { requested, max, .. } => Error::BufferTooBig { op: OP, requested, max },
-        other => other,
-    })
+    let ranges = shares(context, n, stride, bytes);
+    let walk = |range| {
+        let operands = vec![result.clone(), across(&source, axis, range), numbers.clone()];
+        Walk::new(dst.layout.shape(), operands)
+    };
+    if let [range] = &ranges[..] {
+        let mut map = gather_map(raw, index);
+        map.words[..2].copy_from_slice(&[stride as i32 as u32, last as u32]);
+        return map.run(context, &walk(range), [0.0; 4]);
+    }
+    // A row may be anywhere in the table: each part of it fills in what it has.
+    let (name, text) = part_kernel(raw, index);
+    for range in &ranges {
+        walk(range).parts(context, OP, &mut |walk| {
+            let Some((mut params, bindings)) = walk.params(context, 3) else { return Ok(()) };
+            let words = [stride as i32 as u32, range.len() as u32, range.start as u32, last as u32];
+            params.more[..4].copy_from_slice(&words);
+            let bindings = [bindings[1], bindings[2], bindings[0]];
+            context.dispatch(&name, &bindings, &params, walk.len().div_ceil(GROUP), || text.clone())
+        })?;
+    }
+    Ok(())
+}
+
+/// The kernel of `gather` from a part of a table.
+fn part_kernel(raw: Store, index: Store) -> (String, String) {
+    let words = [
+        ("SOURCE", raw.element()),
+        ("DESTINATION", raw.target()),
+        ("INDEX", index.element()),
+        ("PLACE", &place(index, "P.more[0].w")),
+        ("LOAD", &raw.load("S", "i")),
+        ("STORE", &raw.put("at.x", "value")),
+    ];
+    (format!("gather_part:{raw:?} {index:?}"), fft_shaders::fill(fft_shaders::GATHER_PART, &words))
 }
 
 /// The kernels of `scatter`, by name and as text.
@@ -210,38 +258,44 @@ impl<'a> Scatter<'a> {
         self.context.dispatch(&name, &bindings, &params, self.sources.div_ceil(GROUP), || text)?;
 
         let rank = shape.len();
-        let mut dst = self.dst.clone();
-        let stride = std::mem::replace(&mut dst.strides[self.axis], 0);
-        let reach = (self.places as i64 - 1) * stride;
-        dst.slack = (reach.min(0), reach.max(0));
         let numbers =
             Operand { strides: along(self.axis, rank, self.numbers.strides[0]), ..self.numbers.clone() };
         // Numbers the sources; nothing is read there.
         let order =
             Operand { strides: along(self.axis, rank, 1), offset: 0, bytes: 1, ..self.numbers.clone() };
-        let walk = Walk::ordered(shape, vec![dst, self.src.clone(), numbers, order], 1);
         let Some(raw) = self.raw() else { return Ok(()) };
         let (name, text) = set_kernel(raw, self.index);
-        walk.parts(self.context, "scatter", &mut |walk| {
-            let Some((mut params, bindings)) = walk.params(self.context, 3) else { return Ok(()) };
-            params.flags = self.places as u32;
-            params.base[3] = walk.operands[3].offset as i32;
-            params.more[0] = stride as i32 as u32;
-            let bindings = [bindings[1], bindings[2], Binding::whole(&last, false), bindings[0]];
-            let groups = walk.len().div_ceil(GROUP);
-            self.context.dispatch(&name, &bindings, &params, groups, || text.clone())
-        })
+        let stride = self.dst.strides[self.axis];
+        for range in shares(self.context, self.places, stride, self.dst.bytes) {
+            let dst = across(&self.dst, self.axis, &range);
+            let operands = vec![dst, self.src.clone(), numbers.clone(), order.clone()];
+            let walk = Walk::ordered(shape, operands, 1);
+            walk.parts(self.context, "scatter", &mut |walk| {
+                let Some((mut params, bindings)) = walk.params(self.context, 3) else { return Ok(()) };
+                params.flags = self.places as u32;
+                params.base[3] = walk.operands[3].offset as i32;
+                let words = [stride as i32 as u32, range.len() as u32, range.start as u32];
+                params.more[..3].copy_from_slice(&words);
+                let bindings = [bindings[1], bindings[2], Binding::whole(&last, false), bindings[0]];
+                let groups = walk.len().div_ceil(GROUP);
+                self.context.dispatch(&name, &bindings, &params, groups, || text.clone())
+            })?;
+        }
+        Ok(())
     }
 
     /// Adds the sources in order, so many at a time that no list is long.
     fn add(&self, shape: &[usize]) -> Result<()> {
-        for from in (0..self.sources).step_by(MOST_SOURCES) {
+        let stride = self.src.strides[self.axis];
+        let whole = shares(self.context, self.sources, stride, self.src.bytes);
+        let step = whole.first().map_or(1, Range::len).min(MOST_SOURCES);
+        for from in (0..self.sources).step_by(step) {
             let moved = |o: &Operand<'a>, stride: i64| {
                 let offset = o.offset + from as i64 * stride;
                 Operand { offset, ..o.clone() }
             };
             let part = Scatter {
-                sources: MOST_SOURCES.min(self.sources - from),
+                sources: step.min(self.sources - from),
                 numbers: moved(&self.numbers, self.numbers.strides[0]),
                 src: moved(&self.src, self.src.strides[self.axis]),
                 dst: self.dst.clone(),
@@ -262,10 +316,8 @@ impl<'a> Scatter<'a> {
         self.context.dispatch(&name, &bindings, &params, 1, || text)?;
 
         let rank = shape.len();
-        let mut src = self.src.clone();
-        let stride = std::mem::replace(&mut src.strides[self.axis], 0);
-        let reach = (self.sources as i64 - 1) * stride;
-        src.slack = (reach.min(0), reach.max(0));
+        let stride = self.src.strides[self.axis];
+        let src = across(&self.src, self.axis, &(0..self.sources));
         let order =
             Operand { strides: along(self.axis, rank, 1), offset: 0, bytes: 1, ..self.numbers.clone() };
         let walk = Walk::new(shape, vec![self.dst.clone(), src, order]);
@@ -297,7 +349,7 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
     for index in [Store::U32, Store::I64] {
         out.extend([last_kernel(index), lists_kernel(index)]);
         for raw in [Store::Raw1, Store::Raw2, Store::Raw4, Store::Raw8] {
-            out.push(set_kernel(raw, index));
+            out.extend([set_kernel(raw, index), part_kernel(raw, index)]);
             out.extend(gather_map(raw, index).every_shader());
         }
     }

@@ -25,6 +25,8 @@ pub const REDUCE: &str = include_str!("../wgsl/reduce.wgsl");
 pub const REDUCE_THREAD: &str = include_str!("../wgsl/reduce_thread.wgsl");
 /// A reduction with a workgroup for each result, or for each part of one.
 pub const REDUCE_GROUP: &str = include_str!("../wgsl/reduce_group.wgsl");
+/// Picks elements by index from a part of a table.
+pub const GATHER_PART: &str = include_str!("../wgsl/gather_part.wgsl");
 /// The last source for each place.
 pub const SCATTER_LAST: &str = include_str!("../wgsl/scatter_last.wgsl");
 /// Replaces elements by index.

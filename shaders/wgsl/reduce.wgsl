@@ -13,6 +13,7 @@ fn element(start: i32, r: u32) -> {{ACC}} {
     var at = start;
     {{PLACE}}
     let x = {{LOAD}};
+    let number = P.more[1].x + r;
     return {{ENTER}};
 }
 

@@ -1,10 +1,11 @@
 //! Sums, means, products, extrema and their places.
 
+mod stages;
+
 use fft_core::{DType, Error, Layout, ReduceOp, Result, Tensor, View, ViewMut, compose};
 
 use crate::context::Context;
 use crate::elementwise::{Map, fill, store};
-use crate::memory::Block;
 use crate::params::MAX_RANK;
 use crate::store::Store;
 use crate::walk::{Operand, Walk, block_of};
@@ -14,11 +15,8 @@ const OP: &str = "reduce";
 const SHORT: usize = 64;
 /// From so many results on an invocation takes one each, when neighbours read neighbours.
 const MANY: usize = 4096;
-/// The most elements that an invocation reduces alone, and that a workgroup does.
+/// The most elements that an invocation reduces alone.
 const MOST_STEPS: usize = 1 << 14;
-const MOST_PART: usize = 256 * MOST_STEPS;
-/// Least elements of a part when a result is computed in parts.
-const LEAST_PART: usize = 8192;
 
 /// A reduction as WGSL.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +26,7 @@ struct Reduction {
     /// Bytes of it in an array.
     acc_bytes: usize,
     init: &'static str,
-    /// An element `x`, the `r`-th, as such.
+    /// An element `x`, the one numbered `number`, as such.
     enter: &'static str,
     join: &'static str,
     /// The value that is stored.
@@ -62,9 +60,9 @@ fn reduction(op: ReduceOp, from: Store) -> Option<Reduction> {
             if from == Store::I64 {
                 // The sign bit turned over, both words turned over for the smallest.
                 let key = if largest {
-                    ("vec2<u32>(x.x, x.y ^ 0x80000000u)", "vec3<u32>(x.x, x.y ^ 0x80000000u, r)")
+                    ("vec2<u32>(x.x, x.y ^ 0x80000000u)", "vec3<u32>(x.x, x.y ^ 0x80000000u, number)")
                 } else {
-                    ("vec2<u32>(~x.x, x.y ^ 0x7fffffffu)", "vec3<u32>(~x.x, x.y ^ 0x7fffffffu, r)")
+                    ("vec2<u32>(~x.x, x.y ^ 0x7fffffffu)", "vec3<u32>(~x.x, x.y ^ 0x7fffffffu, number)")
                 };
                 let value = if largest {
                     "vec2<u32>(a.x, a.y ^ 0x80000000u)"
@@ -80,20 +78,20 @@ fn reduction(op: ReduceOp, from: Store) -> Option<Reduction> {
                 };
             }
             let (key, place, value) = match (float, from, largest) {
-                (true, _, true) => ("float_key(x)", "vec2<u32>(float_key(x), r)", "float_of_key(a)"),
+                (true, _, true) => ("float_key(x)", "vec2<u32>(float_key(x), number)", "float_of_key(a)"),
                 (true, _, false) => (
                     "float_key_reversed(x)",
-                    "vec2<u32>(float_key_reversed(x), r)",
+                    "vec2<u32>(float_key_reversed(x), number)",
                     "float_of_key_reversed(a)",
                 ),
                 (_, Store::I8, true) => {
-                    ("u32(x + 128)", "vec2<u32>(u32(x + 128), r)", "bitcast<i32>(a) - 128")
+                    ("u32(x + 128)", "vec2<u32>(u32(x + 128), number)", "bitcast<i32>(a) - 128")
                 }
                 (_, Store::I8, false) => {
-                    ("u32(127 - x)", "vec2<u32>(u32(127 - x), r)", "127 - bitcast<i32>(a)")
+                    ("u32(127 - x)", "vec2<u32>(u32(127 - x), number)", "127 - bitcast<i32>(a)")
                 }
-                (_, _, true) => ("x", "vec2<u32>(x, r)", "a"),
-                (_, _, false) => ("~x", "vec2<u32>(~x, r)", "~a"),
+                (_, _, true) => ("x", "vec2<u32>(x, number)", "a"),
+                (_, _, false) => ("~x", "vec2<u32>(~x, number)", "~a"),
             };
             match op {
                 Max | Min => new("u32", 4, "0u", key, "max(a, b)", value),
@@ -120,6 +118,17 @@ enum Stage {
     First,
     /// From parts to the result.
     Last,
+}
+
+/// What a dispatch has of a reduction.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// Workgroups of a result, each with a part of its elements.
+    parts: usize,
+    /// The number of the first element.
+    first: usize,
+    /// Elements of a result in all.
+    total: usize,
 }
 
 /// What is reduced.
@@ -187,26 +196,26 @@ impl Kernel {
         stage: Stage,
         kept: &Walk<'_>,
         inner: &Walk<'_>,
-        (parts, total): (usize, usize),
+        part: Part,
     ) -> Result<()> {
         let (results, n) = (kept.len(), inner.len());
-        // `parts` made it fit.
-        let Some((mut params, mut bindings)) = kept.params(context, 2) else { return Ok(()) };
+        // Whoever cut the walk made it fit.
+        let too_big = || context.too_big(OP, results.saturating_mul(kept.operands[1].bytes));
+        let (mut params, mut bindings) = kept.params(context, 2).ok_or_else(too_big)?;
         // A mean divides by the number of elements, not of parts.
-        params.value[0] = total as f32;
+        params.value[0] = part.total as f32;
         bindings.rotate_left(1);
         let rank = inner.shape.len();
         for d in 0..rank {
             params.shape[MAX_RANK - rank + d] = inner.shape[d] as u32;
             params.steps[MAX_RANK - rank + d][1] = inner.operands[0].strides[d] as i32;
         }
-        let part = n.div_ceil(parts);
-        params.more[..4].copy_from_slice(&[rank as u32, n as u32, parts as u32, part as u32]);
+        let parts = part.parts;
+        let words = [rank, n, parts, n.div_ceil(parts), part.first].map(|n| n as u32);
+        params.more[..5].copy_from_slice(&words);
         // Neighbouring results next to each other in memory are read together by neighbouring invocations.
         let along = kept.operands[1].strides.last().is_some_and(|s| s.abs() <= 2);
-        let threads = stage != Stage::First
-            && parts == 1
-            && (n <= SHORT || (n <= MOST_STEPS && results >= MANY && along));
+        let threads = parts == 1 && (n <= SHORT || (n <= MOST_STEPS && results >= MANY && along));
         let groups = if threads { results.div_ceil(64) } else { results * parts };
         let simple = rank <= 1;
         context.dispatch(&self.label(stage, threads, simple), &bindings, &params, groups, || {
@@ -220,6 +229,7 @@ impl Kernel {
             for (stage, threads) in [
                 (Stage::Whole, true),
                 (Stage::Whole, false),
+                (Stage::First, true),
                 (Stage::First, false),
                 (Stage::Last, true),
                 (Stage::Last, false),
@@ -243,7 +253,7 @@ impl Kernel {
         let turned = [pick(&whole, &kept_axes), pick(&whole, axes)];
         let (kept, inner) = walks(&result, &whole, [&kept_shape, &inner_shape], turned.clone());
         if kept.shape.len() + inner.shape.len() <= MAX_RANK {
-            return kept.parts(context, OP, &mut |kept| staged(context, self, kept, &inner));
+            return stages::run(context, self, &kept, &inner);
         }
         // Elements in more axes than a kernel walks: first in a row each.
         let scratch = context.scratch(src.layout.len() * src.dtype.size())?;
@@ -263,7 +273,7 @@ impl Kernel {
             return Err(context
                 .unsupported(OP, format!("{} axes of a strided result are too many", kept.shape.len())));
         }
-        kept.parts(context, OP, &mut |kept| staged(context, self, kept, &inner))
+        stages::run(context, self, &kept, &inner)
     }
 }
 
@@ -329,36 +339,6 @@ fn walks<'a>(
     let slack = inner.operands[0].span(&inner.shape);
     let source = Operand { strides: kept, slack, ..source.clone() };
     (Walk::new(kept_shape, vec![result.clone(), source]), inner)
-}
-
-/// In one stage, or in parts where there are few results of many elements.
-fn staged(context: &Context, kernel: &Kernel, kept: &Walk<'_>, inner: &Walk<'_>) -> Result<()> {
-    let (results, n) = (kept.len(), inner.len());
-    if n > 1 << 31 {
-        return Err(context.unsupported(OP, format!("a result of {n} elements, more than 2^31")));
-    }
-    let parts = if results >= 64 { 1 } else { (n / LEAST_PART).clamp(1, 256) };
-    let parts = parts.max(n.div_ceil(MOST_PART));
-    if parts == 1 {
-        return kernel.run(context, Stage::Whole, kept, inner, (1, n));
-    }
-    let bytes = kernel.reduction.acc_bytes;
-    let scratch = context.scratch(results * parts * bytes)?;
-    let block: &Block = &scratch;
-    let line = |stride: i64| Operand { block, bytes, offset: 0, strides: vec![stride], slack: (0, 0) };
-    // Results in the order of the walk, each with its parts side by side.
-    let mut order: Vec<i64> = vec![1; kept.shape.len()];
-    for d in (1..order.len()).rev() {
-        order[d - 1] = order[d] * kept.shape[d] as i64;
-    }
-    let rows = Operand { strides: order.clone(), ..line(1) };
-    let first = Walk { shape: kept.shape.clone(), operands: vec![rows.clone(), kept.operands[1].clone()] };
-    kernel.run(context, Stage::First, &first, inner, (parts, n))?;
-    let strides = order.iter().map(|s| s * parts as i64).collect();
-    let columns = Operand { strides, ..line(1) };
-    let last = Walk { shape: kept.shape.clone(), operands: vec![kept.operands[0].clone(), columns] };
-    let across = Walk { shape: vec![parts], operands: vec![line(1)] };
-    kernel.run(context, Stage::Last, &last, &across, (1, n))
 }
 
 /// Every shader of this module.

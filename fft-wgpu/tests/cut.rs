@@ -1,0 +1,202 @@
+//! Reductions, tables and what is composed of them where a binding holds only a part: the same as on a device whose bindings hold all.
+
+use fft_core::backend::AttentionSpec;
+use fft_core::{DType, Device, Error, ReduceOp, Result, ScatterMode, Tensor};
+use fft_wgpu::WgpuOptions;
+
+/// A device whose bindings are small, and one as it is; nothing where there is no adapter.
+fn open(max_binding: usize) -> Option<[Device; 2]> {
+    let small = WgpuOptions { max_binding: Some(max_binding), validation: true, ..Default::default() };
+    match fft_wgpu::device(small) {
+        Ok(small) => Some([small, fft_wgpu::device(WgpuOptions::default()).unwrap()]),
+        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
+            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
+            None
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Whole numbers, whose sums are exact.
+fn whole(device: &Device, shape: &[usize], dtype: DType) -> Tensor {
+    let len: usize = shape.iter().product();
+    let data: Vec<f32> = (0..len).map(|i| (i * 7919 % 41) as f32 - 20.0).collect();
+    Tensor::from_slice(device, &data, shape).unwrap().to_dtype(dtype).unwrap()
+}
+
+/// The same results on both devices, by their bits.
+fn same(devices: &[Device; 2], what: &str, work: impl Fn(&Device) -> Result<Tensor>) {
+    let [small, large] = devices.each_ref().map(|d| work(d).unwrap_or_else(|e| panic!("{what}: {e}")));
+    assert_eq!(small.shape(), large.shape(), "{what}");
+    assert!(small.to_bytes().unwrap() == large.to_bytes().unwrap(), "{what} differs in parts");
+}
+
+/// The same but for rounding.
+fn close(devices: &[Device; 2], what: &str, work: impl Fn(&Device) -> Result<Tensor>) {
+    let [small, large] = devices
+        .each_ref()
+        .map(|d| work(d).and_then(|t| t.to_vec::<f32>()).unwrap_or_else(|e| panic!("{what}: {e}")));
+    let off = small.iter().zip(&large).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let size = large.iter().map(|x| x.abs()).fold(0.0, f32::max);
+    assert!(small.len() == large.len() && size > 0.0 && off <= 1e-5 * size, "{what}: {off:e} of {size:e}");
+}
+
+#[test]
+fn reductions() {
+    let Some(devices) = open(16 << 10) else { return };
+    // One line; columns; few long rows; several axes, with one between them that stays; results that are many and far apart.
+    let shapes: [(&[usize], &[usize]); 6] = [
+        (&[100_003], &[0]),
+        (&[3001, 37], &[0]),
+        (&[3, 40_001], &[1]),
+        (&[40, 21, 101], &[0, 2]),
+        (&[2, 70_000], &[0]),
+        (&[70, 5, 300], &[1]),
+    ];
+    for dtype in [DType::F32, DType::BF16, DType::C64, DType::I8, DType::U32, DType::I64] {
+        for (shape, axes) in shapes {
+            use ReduceOp::*;
+            for op in [Sum, Mean, Max, Min, ArgMax, ArgMin] {
+                let arg = matches!(op, ArgMax | ArgMin);
+                if (arg && axes.len() > 1)
+                    || (op == Mean && dtype.is_integer())
+                    || (!matches!(op, Sum | Mean) && dtype.is_complex())
+                {
+                    continue;
+                }
+                let what = format!("{op:?} of {dtype} {shape:?} over {axes:?}");
+                same(&devices, &what, |d| whole(d, shape, dtype).reduce(op, axes));
+                if let [rest @ .., a, b] = axes
+                    && rest.is_empty()
+                {
+                    let turned = |d: &Device| whole(d, shape, dtype).transpose(*a, *b)?.reduce(op, axes);
+                    same(&devices, &what, turned);
+                }
+            }
+        }
+    }
+    // Factors that leave a product exact.
+    same(&devices, "product", |d| {
+        let data: Vec<f32> = (0..50_000).map(|i| [1.0, -1.0, 2.0, 0.5][i * 7 % 4]).collect();
+        Tensor::from_slice(d, &data, &[50_000])?.reduce(ReduceOp::Prod, &[0])
+    });
+    same(&devices, "sum of squares", |d| whole(d, &[300, 111], DType::F32).sum_of_squares());
+    same(&devices, "sum of complex squares", |d| whole(d, &[30_000], DType::C64).sum_of_squares());
+}
+
+/// The first of equals, and the first NaN, in whichever piece they are.
+#[test]
+fn places_of_extrema() {
+    let Some([device, _]) = open(16 << 10) else { return };
+    let n = 60_000;
+    for at in [0, 1999, 2000, 31_000, n - 1] {
+        let mut data = vec![0f32; n];
+        data[at] = 3.0;
+        data[n - 1] = 3.0;
+        let place = |data: &[f32], largest: bool| {
+            let x = Tensor::from_slice(&device, data, &[n]).unwrap();
+            let found = if largest { x.argmax(0) } else { x.argmin(0) };
+            found.unwrap().to_scalar::<i64>().unwrap()
+        };
+        assert_eq!(place(&data, true), at as i64);
+        data[at] = f32::NAN;
+        data[n - 1] = f32::NAN;
+        assert_eq!((place(&data, true), place(&data, false)), (at as i64, at as i64));
+        let x = Tensor::from_slice(&device, &data, &[n]).unwrap();
+        assert!(x.max(0).unwrap().to_scalar::<f32>().unwrap().is_nan());
+        assert!(x.sum(0).unwrap().to_scalar::<f32>().unwrap().is_nan());
+    }
+}
+
+#[test]
+fn tables() {
+    let Some(devices) = open(16 << 10) else { return };
+    let places = [299i64, 0, 64, 65, 150, 299, 7, 128];
+    for dtype in [DType::F32, DType::F16, DType::U8, DType::C64] {
+        for (shape, axis) in [([300, 70], 0), ([70, 300], 1)] {
+            let index = |d: &Device| Tensor::from_slice(d, &places, &[places.len()]);
+            same(&devices, &format!("{dtype} along {axis}"), |d| {
+                whole(d, &shape, dtype).gather(axis, &index(d)?)
+            });
+            same(&devices, &format!("{dtype} turned"), |d| {
+                whole(d, &shape, dtype).transpose(0, 1)?.gather(1 - axis, &index(d)?)
+            });
+            for mode in [ScatterMode::Set, ScatterMode::Add] {
+                same(&devices, &format!("{mode:?} of {dtype} along {axis}"), |d| {
+                    let mut table = whole(d, &shape, dtype);
+                    let mut slices = shape;
+                    slices[axis] = places.len();
+                    table.scatter(axis, &index(d)?, &whole(d, &slices, dtype), mode)?;
+                    Ok(table)
+                });
+            }
+        }
+    }
+    // What lies outside is the last; and more sources than a binding holds.
+    same(&devices, "indices outside", |d| {
+        let index = Tensor::from_slice(d, &[300u32, u32::MAX, 298], &[3])?;
+        whole(d, &[300, 70], DType::F32).gather(0, &index)
+    });
+    same(&devices, "many sources", |d| {
+        let index: Vec<u32> = (0..500).map(|i| i * 7 % 300).collect();
+        let mut table = Tensor::zeros(d, &[300, 70], DType::F32)?;
+        let sources = whole(d, &[500, 70], DType::F32);
+        table.scatter(0, &Tensor::from_slice(d, &index, &[500])?, &sources, ScatterMode::Add)?;
+        Ok(table)
+    });
+}
+
+/// What runs as a composition where a binding does not hold its operands.
+#[test]
+fn compositions() {
+    let Some(devices) = open(64 << 10) else { return };
+    let small = |d: &Device, shape: &[usize]| whole(d, shape, DType::F32).affine(0.05, 0.0);
+    close(&devices, "softmax of a long row", |d| small(d, &[2, 30_000])?.softmax(1));
+    for i in 0..3 {
+        close(&devices, "gradients of a layer norm", |d| {
+            let (x, grad) = (small(d, &[900, 70])?, small(d, &[900, 70])?.affine(1.0, 0.3)?);
+            Ok(x.layer_norm_backward(&small(d, &[70])?, &grad, 1e-5)?[i].clone())
+        });
+    }
+    close(&devices, "a gradient of an RMS norm", |d| {
+        let (x, grad) = (small(d, &[900, 70])?, small(d, &[900, 70])?.affine(1.0, 0.3)?);
+        Ok(x.rms_norm_backward(&small(d, &[70])?, &grad, 1e-5)?[1].clone())
+    });
+    for (queries, causal) in [(1, false), (3, true)] {
+        let keys = 5000;
+        let spec = AttentionSpec { scale: 0.25, causal, offset: keys - queries };
+        let operands = |d: &Device| -> Result<[Tensor; 3]> {
+            Ok([small(d, &[1, 2, queries, 16])?, small(d, &[1, 1, keys, 16])?, small(d, &[1, 1, keys, 24])?])
+        };
+        close(&devices, "attention", |d| {
+            let [q, k, v] = operands(d)?;
+            Tensor::attention(&q, &k, &v, spec)
+        });
+        for i in 0..3 {
+            close(&devices, "the way back of attention", |d| {
+                let [q, k, v] = operands(d)?;
+                let grad = small(d, &[1, 2, queries, 24])?;
+                Ok(Tensor::attention_backward(&q, &k, &v, &grad, spec)?[i].clone())
+            });
+        }
+    }
+}
+
+/// 160 MB, within WebGPU's default limits.
+#[test]
+fn forty_million_numbers() {
+    let options = WgpuOptions { default_limits: true, ..Default::default() };
+    let Ok(device) = fft_wgpu::device(options) else { return };
+    let n = 40_000_037;
+    let mut data: Vec<f32> = (0..n).map(|i| (i % 3) as f32 - 1.0).collect();
+    let rest: f32 = data[n / 3 * 3..].iter().sum();
+    data[n - 2] += 1000.0;
+    let x = Tensor::from_slice(&device, &data, &[n]).unwrap();
+    drop(data);
+    assert_eq!(x.sum(0).unwrap().to_scalar::<f32>().unwrap(), 1000.0 + rest);
+    assert_eq!(x.argmax(0).unwrap().to_scalar::<i64>().unwrap(), n as i64 - 2);
+    assert_eq!(x.min(0).unwrap().to_scalar::<f32>().unwrap(), -1.0);
+    let picked = x.gather(0, &Tensor::from_slice(&device, &[n as u32 - 2, 3, 5], &[3]).unwrap()).unwrap();
+    let last = (n - 2) % 3;
+    assert_eq!(picked.to_vec::<f32>().unwrap(), [last as f32 - 1.0 + 1000.0, -1.0, 1.0]);
+}
