@@ -61,6 +61,8 @@ pub struct Stats {
     pub bind_groups: usize,
     /// Buffers created, those for reading back included.
     pub buffers: usize,
+    /// Bytes of tables of plans and of buffers for reading back, which count against the memory limit beside tensors and scratch.
+    pub own_bytes: usize,
 }
 
 /// The context behind a device of this crate; any of its buffers knows it.
@@ -80,6 +82,7 @@ pub fn stats(device: &Device) -> Option<Stats> {
         pipelines: context.pipelines.pipelines_created(),
         bind_groups: context.pipelines.groups_created(),
         buffers: context.pool.created() + counters.staging.load(Relaxed),
+        own_bytes: context.pool.own_bytes() as usize,
     })
 }
 

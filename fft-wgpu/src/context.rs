@@ -11,6 +11,7 @@ use crate::fourier::Plans;
 use crate::memory::Pool;
 use crate::pipeline_cache::CacheFile;
 use crate::pipelines::Pipelines;
+use crate::staging::StagingPool;
 use crate::status::Status;
 use crate::stream::Stream;
 use crate::{WgpuOptions, adapter};
@@ -53,7 +54,7 @@ pub(crate) struct Context {
     pub(crate) pool: Pool,
     pub(crate) pipelines: Pipelines,
     pub(crate) stream: Mutex<Stream>,
-    pub(crate) staging: Mutex<Vec<wgpu::Buffer>>,
+    pub(crate) staging: StagingPool,
     pub(crate) counters: Counters,
     pub(crate) plans: Plans,
     pub(crate) timeout: Duration,
@@ -131,7 +132,7 @@ impl Context {
             pool: Pool::new(buffer),
             pipelines: Pipelines::new(options.validation, kept),
             stream: Mutex::new(stream),
-            staging: Mutex::default(),
+            staging: StagingPool::default(),
             counters: Counters::default(),
             plans: Plans::default(),
             memory: MemoryTracker::new(options.memory_limit),
@@ -168,8 +169,14 @@ impl Context {
     pub(crate) fn trim(&self) {
         self.pool.trim();
         self.plans.forget();
+        self.staging.trim();
         // Bind groups hold the buffers they name.
         self.pipelines.forget_groups();
+    }
+
+    /// Frees a buffer of the device's own that it can do without; whether there was one.
+    pub(crate) fn forget_one(&self) -> bool {
+        self.staging.forget_one() || self.plans.forget_oldest(self)
     }
 
     /// Counts one.

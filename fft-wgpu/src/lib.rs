@@ -32,6 +32,7 @@ mod reduction;
 mod rotated;
 mod rows;
 mod sparse;
+mod staging;
 mod status;
 mod store;
 mod stream;

@@ -27,6 +27,8 @@ pub(crate) struct Block {
     pub(crate) id: u64,
     /// The recording that used it last.
     pub(crate) used: AtomicU64,
+    /// For a buffer of the device's own.
+    _own: Option<Own>,
 }
 
 impl Block {
@@ -42,11 +44,26 @@ fn class(bytes: u64) -> Option<u64> {
     bytes.checked_next_multiple_of(step)
 }
 
-/// Freed buffers by size. Idle ones do not count as in use, and never keep a request from its limit.
+/// Bytes of a buffer of the device's own, which belongs to no tensor: tables of plans, and what is read back through.
+#[derive(Debug)]
+pub(crate) struct Own {
+    all: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// Freed buffers by size. Idle ones do not count as in use, and never keep a request from its limit; nor does what the device can do without.
 #[derive(Debug)]
 pub(crate) struct Pool {
     idle: Mutex<Idle>,
     created: AtomicUsize,
+    /// Bytes of the device's own buffers.
+    own: Arc<AtomicU64>,
     max_buffer: u64,
 }
 
@@ -58,12 +75,53 @@ struct Idle {
 
 impl Pool {
     pub(crate) fn new(max_buffer: u64) -> Self {
-        Self { idle: Mutex::default(), created: AtomicUsize::new(0), max_buffer }
+        Self { idle: Mutex::default(), created: AtomicUsize::new(0), own: Arc::default(), max_buffer }
     }
 
     /// How many buffers were created so far.
     pub(crate) fn created(&self) -> usize {
         self.created.load(Relaxed)
+    }
+
+    /// Bytes of the device's own buffers, which count against the limit beside what is in use.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        self.own.load(Relaxed)
+    }
+
+    /// Counts bytes of the device's own from now on.
+    pub(crate) fn count_own(&self, bytes: u64) -> Own {
+        self.own.fetch_add(bytes, Relaxed);
+        Own { all: Arc::clone(&self.own), bytes }
+    }
+
+    /// Whether what is in use and the device's own buffers keep to the limit, after whatever can be done without is freed where they do not.
+    pub(crate) fn keeps_to_limit(&self, context: &Context) -> bool {
+        let over = |idle: u64| {
+            let usage = context.memory.usage();
+            let all = (usage.in_use as u64).saturating_add(self.own_bytes()).saturating_add(idle);
+            all > usage.limit as u64
+        };
+        let freed = {
+            let mut idle = self.idle();
+            if !over(idle.bytes) {
+                return true;
+            }
+            idle.clear()
+        };
+        context.pipelines.forget_blocks(&freed);
+        while over(0) {
+            if !context.forget_one() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A request that passes the limit; `counted` of it are counted already.
+    fn over_limit(&self, context: &Context, requested: u64, counted: u64) -> Error {
+        let usage = context.memory.usage();
+        let in_use = (usage.in_use as u64).saturating_add(self.own_bytes()).saturating_sub(counted);
+        Error::MemoryLimit { requested: requested as usize, in_use: in_use as usize, limit: usage.limit }
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -88,20 +146,17 @@ impl Pool {
                 idle.bytes -= size;
                 return Ok((block, reservation));
             }
-            let usage = context.memory.usage();
-            if (usage.in_use as u64).saturating_add(idle.bytes) > usage.limit as u64 {
-                let freed = idle.clear();
-                drop(idle);
-                context.pipelines.forget_blocks(&freed);
-            }
         }
-        let block = match self.create(context, size) {
+        if !self.keeps_to_limit(context) {
+            return Err(self.over_limit(context, size, size));
+        }
+        let block = match self.create(context, size, None) {
             Some(block) => Some(block),
             None => {
                 // What is idle, and what waits for the device to be freed, may be enough.
                 context.trim();
                 context.wait()?;
-                self.create(context, size)
+                self.create(context, size, None)
             }
         };
         let device = || context.info.id.clone();
@@ -111,7 +166,7 @@ impl Pool {
     }
 
     /// A new buffer, or nothing when there is no memory.
-    fn create(&self, context: &Context, size: u64) -> Option<Block> {
+    fn create(&self, context: &Context, size: u64, own: Option<Own>) -> Option<Block> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let scope = context.device.push_error_scope(ErrorFilter::OutOfMemory);
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
@@ -121,25 +176,30 @@ impl Pool {
             return None;
         }
         self.created.fetch_add(1, Relaxed);
-        Some(Block { buffer, id: IDS.fetch_add(1, Relaxed), used: AtomicU64::new(0) })
+        Some(Block { buffer, id: IDS.fetch_add(1, Relaxed), used: AtomicU64::new(0), _own: own })
     }
 
-    /// A buffer for tables of plans, which belong to the device and not to tensors: neither counted nor kept for reuse.
+    /// A buffer for tables of plans, which belong to the device and not to tensors.
     pub(crate) fn keep(&self, context: &Context, bytes: usize) -> Result<Block> {
         let too_big = || context.too_big("tables", bytes);
         let size = (bytes.max(1) as u64).checked_next_multiple_of(GRAIN).ok_or_else(too_big)?;
         if size > context.limits.binding {
             return Err(too_big());
         }
+        let own = self.count_own(size);
+        if !self.keeps_to_limit(context) {
+            return Err(self.over_limit(context, size, size));
+        }
         let device = || context.info.id.clone();
-        self.create(context, size).ok_or_else(|| Error::OutOfMemory { device: device(), requested: bytes })
+        let block = self.create(context, size, Some(own));
+        block.ok_or_else(|| Error::OutOfMemory { device: device(), requested: bytes })
     }
 
     /// Keeps a buffer for later, or frees it when enough are kept.
     fn give(&self, context: &Context, block: Block) {
         let (size, usage) = (block.size(), context.memory.usage());
-        let others = usage.in_use.saturating_sub(size as usize);
-        let room = MAX_IDLE.min(usage.limit.saturating_sub(others) as u64);
+        let others = (usage.in_use as u64).saturating_sub(size).saturating_add(self.own_bytes());
+        let room = MAX_IDLE.min((usage.limit as u64).saturating_sub(others));
         let mut idle = self.idle();
         if idle.bytes + size <= room {
             idle.bytes += size;

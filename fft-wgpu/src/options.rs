@@ -26,7 +26,7 @@ pub enum AdapterChoice {
 pub struct WgpuOptions {
     /// The adapter.
     pub adapter: AdapterChoice,
-    /// Most bytes of tensors and scratch in use at once; by default no limit.
+    /// Most bytes of tensors, scratch, tables and buffers for reading back at once; by default no limit.
     pub memory_limit: Option<usize>,
     /// Whether to stay within WebGPU's default limits (bindings of 128 MiB, workgroups of 256 invocations with 16 KiB) on an adapter that
     /// has more.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use fft_core::{Error, Result};
+use fft_core::Result;
 use wgpu::{
     BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePass,
     ComputePassDescriptor, MapMode, PollError, PollType, SubmissionIndex,
@@ -27,8 +27,6 @@ const SMALL_UPLOAD: usize = 16 << 10;
 const MAX_IN_FLIGHT: usize = 8;
 /// The longest wait at once.
 const PIECE: Duration = Duration::from_secs(2);
-/// Bytes read back at once.
-const STAGING: u64 = 16 << 20;
 
 /// What is recorded and not yet submitted.
 #[derive(Debug)]
@@ -271,57 +269,37 @@ impl Context {
         self.check()
     }
 
-    /// A buffer that the host can read.
-    fn staging(&self) -> Result<wgpu::Buffer> {
-        let kept = self.staging.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(buffer) = kept {
-            return Ok(buffer);
-        }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let size = STAGING.min(self.limits.buffer);
-        let buffer = self.device.create_buffer(&BufferDescriptor {
-            label: Some("staging"),
-            size,
-            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        if pollster::block_on(scope.pop()).is_some() {
-            return Err(Error::OutOfMemory { device: self.info.id.clone(), requested: size as usize });
-        }
-        Self::count(&self.counters.staging);
-        Ok(buffer)
-    }
-
     /// Reads `out.len()` bytes from byte `offset`, after all that is recorded.
     pub(crate) fn read(&self, src: &Block, offset: u64, out: &mut [u8]) -> Result<()> {
         self.check()?;
         if out.is_empty() {
             return Ok(());
         }
-        let staging = self.staging()?;
+        let staging = self.staging.take(self, out.len() as u64 + 4)?;
+        let buffer = &staging.buffer;
         let mut done = 0;
         while done < out.len() {
             let from = offset + done as u64;
             let start = from / 4 * 4;
             let skip = (from - start) as usize;
-            let part = (out.len() - done).min(staging.size() as usize - skip);
+            let part = (out.len() - done).min(buffer.size() as usize - skip);
             let size = ((skip + part) as u64).next_multiple_of(4);
             let index = {
                 let mut stream = self.stream();
                 let encoder = stream.between_passes(&self.device);
-                encoder.copy_buffer_to_buffer(&src.buffer, start, &staging, 0, size);
+                encoder.copy_buffer_to_buffer(&src.buffer, start, buffer, 0, size);
                 stream.submit(self)?;
                 let index = stream.in_flight.pop_back();
                 // What came before is done when this is.
                 stream.in_flight.clear();
                 index
             };
-            self.map(&staging, size, index, |bytes| {
+            self.map(buffer, size, index, |bytes| {
                 out[done..done + part].copy_from_slice(&bytes[skip..skip + part]);
             })?;
             done += part;
         }
-        self.staging.lock().unwrap_or_else(PoisonError::into_inner).push(staging);
+        self.staging.give(staging);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod in_place;
 mod kernel;
 mod long_conv;
 mod plan;
+mod plans;
 mod staged;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
-pub(crate) use plan::Plans;
+pub(crate) use plans::Plans;
 
 const OP: &str = "fft";
 /// The most axes of a batch that are walked at once; others one by one.

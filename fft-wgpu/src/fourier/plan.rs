@@ -1,25 +1,17 @@
-//! Plans: how a line is cut into kernels, and the tables these need.
+//! How a line is cut into kernels, and the tables these need.
 
-use std::collections::HashMap;
 use std::f64::consts::TAU;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use fft_core::{Complex64, Result};
 
 use super::butterfly::{passes, radices};
+use super::in_place;
 use super::kernel::Factor;
-use super::{circular, in_place};
 use crate::context::Context;
 use crate::memory::Block;
 
 /// Points of a line whose neighbours are read together: shorter, so that enough of them fit side by side.
 const ACROSS: usize = 512;
-
-/// The most plans that are kept.
-const MAX_PLANS: usize = 4096;
-
-/// The most bytes of their tables; what is more is made again when it is asked for.
-const MAX_BYTES: u64 = 64 << 20;
 
 /// What a plan is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,76 +61,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Bytes of its tables.
-    fn bytes(&self) -> u64 {
-        self.steps.iter().map(|s| s.tables.size()).sum()
-    }
-
     /// Points of a line in scratch.
     pub(super) fn stored(&self) -> usize {
         self.levels.iter().product()
-    }
-}
-
-/// The roots of the kernels of [`super::circular`] for lines of some length.
-#[derive(Debug)]
-pub(super) struct Circle {
-    pub(super) tables: Block,
-    /// Those between columns and rows of a long line.
-    pub(super) between: Roots,
-}
-
-/// The plans of a device.
-#[derive(Debug, Default)]
-pub(crate) struct Plans {
-    made: Mutex<HashMap<PlanKey, Arc<Plan>>>,
-    circles: Mutex<HashMap<[usize; 2], Arc<Circle>>>,
-}
-
-impl Plans {
-    /// The plan of a key, made when it is asked for first.
-    pub(super) fn get(&self, context: &Context, key: PlanKey) -> Result<Arc<Plan>> {
-        let lock = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = lock().get(&key) {
-            return Ok(Arc::clone(plan));
-        }
-        // Others go on meanwhile: a long line's plan takes seconds. Of two that are made at once the first is kept.
-        let plan = Arc::new(build(context, key)?);
-        let mut made = lock();
-        if let Some(plan) = made.get(&key) {
-            return Ok(Arc::clone(plan));
-        }
-        if made.len() >= MAX_PLANS || made.values().map(|p| p.bytes()).sum::<u64>() + plan.bytes() > MAX_BYTES
-        {
-            made.clear();
-        }
-        made.insert(key, Arc::clone(&plan));
-        Context::count(&context.counters.plans);
-        Ok(plan)
-    }
-
-    /// The roots for lines of `points`, columns of a line of `whole` points where that is longer.
-    pub(super) fn circle(&self, context: &Context, points: usize, whole: usize) -> Result<Arc<Circle>> {
-        let mut made = self.circles.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(circle) = made.get(&[points, whole]) {
-            return Ok(Arc::clone(circle));
-        }
-        let mut table = Table::default();
-        circular::roots(&mut table, points);
-        let between = if whole > points { table.long_roots(4 * whole, 4 * whole) } else { Roots::default() };
-        let circle = Arc::new(Circle { tables: table.upload(context)?, between });
-        if made.len() >= MAX_PLANS {
-            made.clear();
-        }
-        made.insert([points, whole], Arc::clone(&circle));
-        Context::count(&context.counters.plans);
-        Ok(circle)
-    }
-
-    /// Forgets all plans and their tables.
-    pub(crate) fn forget(&self) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.circles.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -165,7 +90,7 @@ fn padded(n: usize) -> usize {
     if 3 * power / 4 >= 2 * n - 1 { 3 * power / 4 } else { power }
 }
 
-fn build(context: &Context, key: PlanKey) -> Result<Plan> {
+pub(super) fn build(context: &Context, key: PlanKey) -> Result<Plan> {
     let PlanKey { length, pairs, across } = key;
     let most = context.limits.line;
     let direct = if across { factors(length, ACROSS.min(most)) } else { None };
@@ -322,7 +247,7 @@ impl Table {
         Roots { coarse, fine: self.roots(n, 1 << bits), bits }
     }
 
-    fn upload(&self, context: &Context) -> Result<Block> {
+    pub(super) fn upload(&self, context: &Context) -> Result<Block> {
         let block = context.pool.keep(context, (self.words.len() * 8).max(8))?;
         if !self.words.is_empty() {
             context.write(bytemuck::cast_slice(&self.words), &block, 0)?;
