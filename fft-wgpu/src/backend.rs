@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
-use fft_core::convolution::{LongConvPlan, LongConvTerms};
+use fft_core::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
 use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
@@ -367,6 +367,21 @@ impl SpectralBackend for WgpuBackend {
 
     fn log8_decode(&self, codes: &Tensor, ranges: &Tensor, group: usize) -> Result<Tensor> {
         elementwise::log8_decode(&self.context, codes, ranges, group)
+    }
+
+    fn conv_spectrum(&self, weight: &Tensor, geometry: &ConvGeometry, tile: &[usize]) -> Result<Tensor> {
+        fourier::conv_spectrum(&self.context, weight, geometry, tile)
+    }
+
+    fn conv_fft(
+        &self,
+        x: &Tensor,
+        spectrum: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+        tile: &[usize],
+    ) -> Result<Tensor> {
+        fourier::conv_fft(&self.context, x, spectrum, bias, geometry, tile)
     }
 
     fn long_conv_spectrum(&self, kernel: &Tensor, plan: LongConvPlan) -> Result<Tensor> {

@@ -6,8 +6,11 @@ mod in_place;
 mod kernel;
 mod long_conv;
 mod plan;
+mod plane_kernel;
+mod planes;
 mod plans;
 mod staged;
+mod tiles;
 
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
+pub(crate) use planes::{conv_fft, conv_spectrum};
 pub(crate) use plans::Plans;
 
 const OP: &str = "fft";
@@ -319,6 +323,7 @@ fn lines(points: usize, pitch: usize) -> usize {
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
     out.extend(long_conv::every_shader());
+    out.extend(planes::every_shader());
     for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
         for (load, save) in [
             (Load::Complex, Save::Complex),

@@ -1,0 +1,457 @@
+//! Convolutions by the convolution theorem in tiles of one to three dimensions, as few kernels: [`super::plane_kernel`] has what they do.
+//!
+//! A tile has at least the points that are asked for along each axis, and all outputs that it then holds are taken. The spectrum of a kernel is kept conjugate, and
+//! multiplied by the factor of the way back, in the order in which decimation leaves it.
+
+use std::ops::Range;
+
+use fft_core::convolution::ConvGeometry;
+use fft_core::{DType, Dims, Layout, Result, Tensor, View, ViewMut, compose};
+
+use super::plane_kernel::{Key, Part};
+use super::tiles::{Axis, Form};
+use crate::call::{Call, fits, fits_bytes};
+use crate::context::Context;
+use crate::matmul::matmul;
+use crate::pipelines::Binding;
+use crate::walk::{Operand, block_of};
+
+const OP: &str = "conv";
+/// The most bytes of the spectra of tiles that are worked on together.
+const MAX_SCRATCH: usize = 128 << 20;
+
+/// A convolution beside its input.
+struct Conv<'a> {
+    context: &'a Context,
+    form: Form,
+    /// Axes of the tensors, one to three.
+    axes: usize,
+    groups: usize,
+    /// Of a group.
+    channels_in: usize,
+    channels_out: usize,
+    spectrum: Option<&'a Tensor>,
+    bias: Option<&'a Tensor>,
+}
+
+/// Tiles that are worked on together: of parts of the batch, of groups, and of those of a channel.
+#[derive(Debug, Clone)]
+struct Share {
+    batch: Range<usize>,
+    groups: Range<usize>,
+    tiles: Range<usize>,
+}
+
+/// What a kernel reads and writes beside tables, spectrum and bias.
+struct Operands<'a> {
+    input: Option<View<'a>>,
+    /// Tiles of input channels, where those of output channels lie apart.
+    from: Option<View<'a>>,
+    tiles: Option<View<'a>>,
+    result: Option<View<'a>>,
+}
+
+impl<'a> Operands<'a> {
+    fn tiles(tiles: View<'a>) -> Self {
+        Self { input: None, from: None, tiles: Some(tiles), result: None }
+    }
+}
+
+/// See `SpectralBackend::conv_spectrum`.
+pub(crate) fn conv_spectrum(
+    context: &Context,
+    weight: &Tensor,
+    g: &ConvGeometry,
+    tile: &[usize],
+) -> Result<Tensor> {
+    let Some(form) = Form::new(context, g, tile, weight.dtype()) else {
+        return compose::conv_spectrum(weight, g, tile);
+    };
+    let mut shape = Dims::from_slice(&[1, g.groups * g.channels_out * g.channels_in]);
+    shape.extend_from_slice(&g.kernel);
+    let kernel = spread(&weight.reshape(&shape)?, &g.dilation)?;
+    let mut axes = [Axis::NONE; 3];
+    for a in 0..g.axes() {
+        let reach = g.reach(a) as i64;
+        axes[3 - g.axes() + a] = Axis { reach, input: reach, ..Axis::NONE };
+    }
+    let conv = Conv {
+        context,
+        form,
+        axes: g.axes(),
+        groups: shape[1],
+        channels_in: 1,
+        channels_out: 1,
+        spectrum: None,
+        bias: None,
+    };
+    let [n1, n2, n3] = form.0;
+    let shape = [g.groups, g.channels_out, g.channels_in, n1, n2, n3];
+    let share = Share { batch: 0..1, groups: 0..conv.groups, tiles: 0..1 };
+    Tensor::build(weight.device(), OP, &shape, DType::C64, |dst| {
+        // Conjugate, for a correlation.
+        let scale = 1.0 / form.bins() as f32;
+        conv.there(&axes, &share, kernel.view(), read(&dst), &conv.across(), [scale, -scale])
+    })
+}
+
+/// A kernel with the zeros between its taps.
+fn spread(kernel: &Tensor, dilation: &[usize]) -> Result<Tensor> {
+    if dilation.iter().all(|&d| d == 1) {
+        return kernel.contiguous();
+    }
+    let mut shape = Dims::from_slice(kernel.shape());
+    for (n, d) in shape[2..].iter_mut().zip(dilation) {
+        *n = (*n - 1) * d + 1;
+    }
+    Tensor::build(kernel.device(), OP, &shape, kernel.dtype(), |dst| {
+        let device = kernel.device();
+        device.fill(0.0, 0.0, ViewMut { buffer: &mut *dst.buffer, layout: dst.layout, dtype: dst.dtype })?;
+        let mut taps = dst.layout.clone();
+        for (a, &d) in dilation.iter().enumerate() {
+            taps = taps.stepped(2 + a, d as isize);
+        }
+        device.copy(kernel.view(), ViewMut { buffer: dst.buffer, layout: &taps, dtype: dst.dtype })
+    })
+}
+
+/// See `SpectralBackend::conv_fft`.
+pub(crate) fn conv_fft(
+    context: &Context,
+    x: &Tensor,
+    spectrum: &Tensor,
+    bias: Option<&Tensor>,
+    g: &ConvGeometry,
+    tile: &[usize],
+) -> Result<Tensor> {
+    let Some(form) = Form::new(context, g, tile, x.dtype()) else {
+        return compose::conv_fft(x, spectrum, bias, g, tile);
+    };
+    let mut axes = [Axis::NONE; 3];
+    for a in 0..g.axes() {
+        let [reach, input, stride, output] =
+            [g.reach(a), g.input[a], g.stride[a], g.output[a]].map(|n| n as i64);
+        let start = -(g.padding[a][0] as i64);
+        axes[3 - g.axes() + a] = Axis { reach, input, start, stride, output, ..Axis::NONE };
+    }
+    let (spectrum, bias) = (spectrum.contiguous()?, bias.map(Tensor::contiguous).transpose()?);
+    let conv = Conv {
+        context,
+        form,
+        axes: g.axes(),
+        groups: g.groups,
+        channels_in: g.channels_in,
+        channels_out: g.channels_out,
+        spectrum: Some(&spectrum),
+        bias: bias.as_ref(),
+    };
+    conv.whole(x, axes)
+}
+
+impl Conv<'_> {
+    fn output_shape(&self, batch: usize, axes: &[Axis; 3]) -> Dims {
+        let mut shape = Dims::from_slice(&[batch, self.groups * self.channels_out]);
+        shape.extend(axes[3 - self.axes..].iter().map(|a| a.output as usize));
+        shape
+    }
+
+    /// The convolution, in parts where kernels cannot hold or count all of it.
+    fn whole(&self, x: &Tensor, mut axes: [Axis; 3]) -> Result<Tensor> {
+        let batch = x.shape()[0];
+        let shape = self.output_shape(batch, &axes);
+        let fits = fits(self.context, &[x]) && fits_bytes(self.context, shape.iter().product::<usize>() * 4);
+        if fits && axes.iter().all(Axis::counts) {
+            return self.tiled(&x.contiguous()?, axes);
+        }
+        let longest = (0..3).max_by_key(|&a| axes[a].output).unwrap_or(2);
+        let along = longest + self.axes - 3 + 2;
+        let parts: Vec<(usize, Range<usize>, Tensor)> = if batch > 1 {
+            let part = |range: Range<usize>| {
+                Ok((0, range.clone(), self.whole(&x.narrow(0, range.start, range.len())?, axes)?))
+            };
+            vec![part(0..batch / 2)?, part(batch / 2..batch)?]
+        } else if axes[longest].output > 1 {
+            let half = axes[longest].output / 2;
+            let part = |range: Range<i64>| {
+                let mut axes = axes;
+                let seen;
+                (axes[longest], seen) = axes[longest].part(range.clone());
+                let x = x.narrow(along, seen.start as usize, (seen.end - seen.start) as usize)?;
+                Ok((along, range.start as usize..range.end as usize, self.whole(&x, axes)?))
+            };
+            vec![part(0..half)?, part(half..axes[longest].output)?]
+        } else {
+            // One output along each axis: what it sees is smaller than the spectrum, which fits.
+            let mut x = x.clone();
+            for a in 3 - self.axes..3 {
+                let seen;
+                (axes[a], seen) = axes[a].part(0..1);
+                x = x.narrow(a + self.axes - 3 + 2, seen.start as usize, (seen.end - seen.start) as usize)?;
+            }
+            return self.tiled(&x.contiguous()?, axes);
+        };
+        Tensor::build(x.device(), OP, &shape, DType::F32, |dst| {
+            for (axis, range, part) in &parts {
+                let layout = dst.layout.narrowed(*axis, range.start, range.len());
+                let dst = ViewMut { buffer: &mut *dst.buffer, layout: &layout, dtype: dst.dtype };
+                x.device().copy(part.view(), dst)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The convolution of an input in row-major order, in shares of so many tiles as scratch may hold.
+    fn tiled(&self, x: &Tensor, mut axes: [Axis; 3]) -> Result<Tensor> {
+        for (a, axis) in axes.iter_mut().enumerate() {
+            *axis = axis.tiled(self.form.points(a));
+        }
+        let batch = x.shape()[0];
+        let tiles = axes.iter().map(|a| a.tiles as usize).product::<usize>();
+        let all = Share { batch: 0..batch, groups: 0..self.groups, tiles: 0..tiles };
+        Tensor::build(x.device(), OP, &self.output_shape(batch, &axes), DType::F32, |dst| {
+            if self.across().is_empty() && self.channels_in == 1 {
+                let operands =
+                    Operands { input: Some(x.view()), from: None, tiles: None, result: Some(read(&dst)) };
+                return self.kernel(Part::Line, 2, &axes, &all, operands, [1.0; 2]);
+            }
+            let most = MAX_SCRATCH.min(self.context.limits.binding as usize - 512);
+            let most = most / (8 * self.form.bins() * self.channels_in.max(self.channels_out));
+            let tiles_at_once = most.clamp(1, tiles);
+            let batch_at_once = (most / tiles_at_once).clamp(1, batch);
+            let groups_at_once = (most / (tiles_at_once * batch_at_once)).clamp(1, self.groups);
+            for groups in pieces(self.groups, groups_at_once) {
+                for batch in pieces(batch, batch_at_once) {
+                    for tiles in pieces(tiles, tiles_at_once) {
+                        let share = Share { batch: batch.clone(), groups: groups.clone(), tiles };
+                        self.share(x, read(&dst), &axes, &share)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Axes before the last, the outermost first.
+    fn across(&self) -> Vec<usize> {
+        (3 - self.axes..2).collect()
+    }
+
+    /// From the input to tiles transformed along the last axis and along those of `across`; `scale` multiplies the parts of what comes out.
+    fn there(
+        &self,
+        axes: &[Axis; 3],
+        share: &Share,
+        x: View<'_>,
+        tiles: View<'_>,
+        across: &[usize],
+        scale: [f32; 2],
+    ) -> Result<()> {
+        let scale_after = |left: usize| if left == 0 { scale } else { [1.0; 2] };
+        let operands = Operands { input: Some(x), ..Operands::tiles(tiles) };
+        self.kernel(Part::RowsThere, 2, axes, share, operands, scale_after(across.len()))?;
+        for (left, &axis) in across.iter().enumerate().rev() {
+            self.kernel(Part::ColumnsThere, axis, axes, share, Operands::tiles(tiles), scale_after(left))?;
+        }
+        Ok(())
+    }
+
+    /// The outputs of some tiles.
+    fn share(&self, x: &Tensor, result: View<'_>, axes: &[Axis; 3], share: &Share) -> Result<()> {
+        let lines = share.batch.len() * share.tiles.len();
+        let (groups, bins) = (share.groups.len(), self.form.bins());
+        let shape = |channels: usize| [groups, channels, lines, bins];
+        let make = |channels: usize, write: &dyn Fn(ViewMut<'_>) -> Result<()>| {
+            Tensor::build(x.device(), OP, &shape(channels), DType::C64, write)
+        };
+        let across = self.across();
+        let apart = (self.channels_in, self.channels_out) != (1, 1);
+        let along = |part: Part, axis: usize, from: Option<View<'_>>, tiles: View<'_>| {
+            let operands = Operands { from, ..Operands::tiles(tiles) };
+            self.kernel(part, axis, axes, share, operands, [1.0; 2])
+        };
+        // The product is part of the outermost columns' kernel where it mixes nothing.
+        let outside = usize::from(self.channels_in == 1);
+        let inner = across.get(outside..).unwrap_or_default();
+        let tiles = make(self.channels_in, &|to| {
+            self.there(axes, share, x.view(), read(&to), inner, [1.0; 2])?;
+            match across.first() {
+                Some(&axis) if !apart => along(Part::Columns, axis, None, read(&to)),
+                _ => Ok(()),
+            }
+        })?;
+        let tiles = match across.first() {
+            Some(&axis) if self.channels_in == 1 && apart => {
+                make(self.channels_out, &|to| along(Part::Columns, axis, Some(tiles.view()), read(&to)))?
+            }
+            _ if apart => make(self.channels_out, &|to| self.mix(share, &tiles, to))?,
+            _ => tiles,
+        };
+        for &axis in inner {
+            along(Part::ColumnsBack, axis, None, tiles.view())?;
+        }
+        let operands = Operands { result: Some(result), ..Operands::tiles(tiles.view()) };
+        self.kernel(Part::RowsBack, 2, axes, share, operands, [1.0; 2])
+    }
+
+    /// For each bin and group a product `[tiles, channels in] x [channels in, channels out]`, of matrices that lie across one another.
+    fn mix(&self, share: &Share, tiles: &Tensor, to: ViewMut<'_>) -> Result<()> {
+        let Some(spectrum) = self.spectrum else { return Ok(()) };
+        let (groups, bins) = (share.groups.clone(), self.form.bins());
+        let order = [3, 0, 2, 1];
+        let shape = [self.groups, self.channels_out, self.channels_in, bins];
+        let w = spectrum.reshape(&shape)?.narrow(0, groups.start, groups.len())?.permute(&[3, 0, 2, 1])?;
+        let x = tiles.permute(&order)?;
+        let layout = to.layout.permuted(&order);
+        matmul(
+            self.context,
+            x.view(),
+            w.view(),
+            ViewMut { buffer: to.buffer, layout: &layout, dtype: to.dtype },
+        )
+    }
+
+    /// A kernel over all lines of some tiles; `axis` is the one along which they are.
+    fn kernel(
+        &self,
+        part: Part,
+        axis: usize,
+        axes: &[Axis; 3],
+        share: &Share,
+        operands: Operands<'_>,
+        scale: [f32; 2],
+    ) -> Result<()> {
+        let context = self.context;
+        let points = self.form.0[axis];
+        let ends = matches!(part, Part::Line | Part::RowsBack);
+        let key = Key {
+            part,
+            points,
+            lines: super::lines(points, points.next_multiple_of(16)),
+            apart: operands.from.is_some(),
+            strided: ends && axes[2].stride > 1,
+            bias: ends && self.bias.is_some(),
+        };
+        let roots = context.plans.circle(context, points, points)?;
+        let mut call = Call::new(context, OP);
+        for (name, _, written) in key.operands() {
+            let operand = match name {
+                "U" => operands.input,
+                "F" => operands.from,
+                "X" => operands.tiles,
+                "H" => self.spectrum.map(Tensor::view),
+                "B" => self.bias.map(Tensor::view),
+                "D" => operands.result,
+                _ => None,
+            };
+            let Some(view) = operand else {
+                call.bind(Binding::whole(&roots.tables, false), 0);
+                continue;
+            };
+            // Tensors have all channels: the part of this share's.
+            let layout = match name {
+                "U" => self.narrowed(view.layout, share, self.channels_in),
+                "D" => self.narrowed(view.layout, share, self.channels_out),
+                "H" => view.layout.narrowed(0, share.groups.start, share.groups.len()),
+                "B" => {
+                    let [first, count] = share.channels(self.channels_out);
+                    view.layout.narrowed(0, first, count)
+                }
+                _ => view.layout.clone(),
+            };
+            let bytes = view.dtype.size();
+            let operand = Operand::new(block_of(context, OP, view.buffer)?, bytes, &layout);
+            let found = operand.window(context, layout.shape(), written);
+            let (binding, first) = found.ok_or_else(|| context.too_big(OP, layout.len() * bytes))?;
+            call.bind(binding, first);
+        }
+        let [planes, rows] = match part {
+            Part::RowsThere => [axes[0].read(), axes[1].read()],
+            Part::RowsBack => [axes[0].outputs, axes[1].outputs],
+            Part::ColumnsThere if axis == 1 => [axes[0].read(), 1],
+            Part::ColumnsBack if axis == 1 => [axes[0].outputs, 1],
+            _ => [1, 1],
+        };
+        let from_point = self.form.step(axis);
+        let lines = planes as usize * rows as usize * if key.columns() { from_point } else { 1 };
+        let channels = match part {
+            Part::Line | Part::Columns | Part::ColumnsBack | Part::RowsBack => self.channels_out,
+            Part::RowsThere | Part::ColumnsThere => self.channels_in,
+        };
+        let (batch, tiles) = (share.batch.len(), share.tiles.len());
+        let count = share.groups.len() * channels * batch * tiles * lines;
+        call.params.count = count as u32;
+        call.params.flags = axis as u32;
+        call.params.value[..2].copy_from_slice(&scale);
+        // Output channels of the one input channel that such kernels have.
+        let copies = if matches!(part, Part::Line | Part::Columns) { channels } else { 1 };
+        call.params.more = [
+            batch * tiles,
+            tiles,
+            share.tiles.start,
+            self.groups * self.channels_in,
+            planes as usize,
+            rows as usize,
+            copies,
+            from_point,
+            self.form.bins(),
+            self.form.step(0),
+            self.form.step(1),
+            self.groups * self.channels_out,
+        ]
+        .map(|n| n as u32);
+        for (a, axis) in axes.iter().enumerate() {
+            let step = axis.outputs * axis.stride;
+            call.params.steps[a] = [axis.tiles, step, axis.start, axis.input].map(|n| n as i32);
+            call.params.steps[3 + a] =
+                [axis.needed(), axis.outputs, axis.stride, axis.output].map(|n| n as i32);
+        }
+        call.run(&key.label(), count.div_ceil(key.lines), || key.source())
+    }
+
+    /// The part of a tensor `[batch, channels, ..]` with so many channels a group that a share is about.
+    fn narrowed(&self, layout: &Layout, share: &Share, channels: usize) -> Layout {
+        let [first, count] = share.channels(channels);
+        layout.narrowed(0, share.batch.start, share.batch.len()).narrowed(1, first, count)
+    }
+}
+
+impl Share {
+    /// The first channel, and how many there are, with so many in a group.
+    fn channels(&self, of_group: usize) -> [usize; 2] {
+        [self.groups.start * of_group, self.groups.len() * of_group]
+    }
+}
+
+/// What a kernel of ours has written, or will write.
+fn read<'a>(x: &'a ViewMut<'_>) -> View<'a> {
+    View { buffer: &*x.buffer, layout: x.layout, dtype: x.dtype }
+}
+
+/// The ranges of `step` below `n`.
+fn pieces(n: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(step).map(move |first| first..(first + step).min(n))
+}
+
+/// Shaders of this module, one of each kind: lengths are too many for all.
+pub(crate) fn every_shader() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for points in [2, 3, 7, 16, 18, 20, 48, 64, 112, 160, 576, 2048] {
+        let lines = super::lines(points, points.next_multiple_of(16));
+        let mut put = |part: Part, bits: [bool; 3]| {
+            let [apart, strided, bias] = bits;
+            let key = Key { part, points, lines, apart, strided, bias };
+            out.push((key.label(), key.source()));
+        };
+        for part in [Part::RowsThere, Part::ColumnsThere, Part::ColumnsBack] {
+            put(part, [false; 3]);
+        }
+        put(Part::Columns, [false; 3]);
+        put(Part::Columns, [true, false, false]);
+        for part in [Part::Line, Part::RowsBack] {
+            for (strided, bias) in [(false, false), (false, true), (true, false), (true, true)] {
+                put(part, [false, strided, bias]);
+            }
+        }
+    }
+    out
+}
