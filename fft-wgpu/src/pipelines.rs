@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
@@ -43,6 +43,13 @@ pub(crate) struct Pipeline {
     layout: BindGroupLayout,
 }
 
+/// The place of a pipeline, which whoever comes first compiles while others go on.
+#[derive(Debug, Default)]
+struct Slot {
+    made: OnceLock<Arc<Pipeline>>,
+    making: Mutex<()>,
+}
+
 type GroupKey = Vec<(u64, u64, u64, bool)>;
 
 /// What is kept for reuse.
@@ -50,7 +57,7 @@ type GroupKey = Vec<(u64, u64, u64, bool)>;
 pub(crate) struct Pipelines {
     checked: bool,
     kept: Option<CacheFile>,
-    made: Mutex<HashMap<String, Arc<Pipeline>>>,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
     layouts: Mutex<HashMap<Vec<bool>, BindGroupLayout>>,
     groups: Mutex<HashMap<GroupKey, BindGroup>>,
     pipelines_created: AtomicUsize,
@@ -68,7 +75,7 @@ impl Pipelines {
         Self {
             checked,
             kept,
-            made: Mutex::default(),
+            slots: Mutex::default(),
             layouts: Mutex::default(),
             groups: Mutex::default(),
             pipelines_created: AtomicUsize::new(0),
@@ -126,10 +133,33 @@ impl Pipelines {
         bindings: &[Binding<'_>],
         source: impl FnOnce() -> String,
     ) -> Result<Arc<Pipeline>, String> {
-        let mut made = lock(&self.made);
-        if let Some(pipeline) = made.get(name) {
+        let slot = {
+            let mut slots = lock(&self.slots);
+            match slots.get(name) {
+                Some(slot) => Arc::clone(slot),
+                None => Arc::clone(slots.entry(name.to_owned()).or_default()),
+            }
+        };
+        if let Some(pipeline) = slot.made.get() {
             return Ok(Arc::clone(pipeline));
         }
+        // Who needs the same kernel waits here; who needs another one does not.
+        let _making = lock(&slot.making);
+        if let Some(pipeline) = slot.made.get() {
+            return Ok(Arc::clone(pipeline));
+        }
+        let pipeline = Arc::new(self.compile(device, name, bindings, source)?);
+        self.pipelines_created.fetch_add(1, Relaxed);
+        Ok(Arc::clone(slot.made.get_or_init(|| pipeline)))
+    }
+
+    fn compile(
+        &self,
+        device: &wgpu::Device,
+        name: &str,
+        bindings: &[Binding<'_>],
+        source: impl FnOnce() -> String,
+    ) -> Result<Pipeline, String> {
         let scopes = [ErrorFilter::Validation, ErrorFilter::Internal].map(|f| device.push_error_scope(f));
         let text = fft_shaders::link(&source());
         let descriptor =
@@ -166,13 +196,10 @@ impl Pipelines {
         for scope in scopes.into_iter().rev() {
             failure = pollster::block_on(scope.pop()).or(failure);
         }
-        if let Some(error) = failure {
-            return Err(error.to_string());
+        match failure {
+            Some(error) => Err(error.to_string()),
+            None => Ok(Pipeline { pipeline, layout }),
         }
-        let pipeline = Arc::new(Pipeline { pipeline, layout });
-        made.insert(name.to_owned(), Arc::clone(&pipeline));
-        self.pipelines_created.fetch_add(1, Relaxed);
-        Ok(pipeline)
     }
 
     /// The bind group of a pipeline's layout with these buffers.
@@ -212,5 +239,51 @@ impl Drop for Pipelines {
         if let Some(kept) = self.kept.as_ref().filter(|_| self.pipelines_created() > 0) {
             kept.save();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::WgpuOptions;
+    use crate::context::Context;
+
+    fn kernel(constant: u32) -> String {
+        format!("@compute @workgroup_size(1) fn main() {{ var x = {constant}u; x += 1u; }}")
+    }
+
+    /// While a kernel is compiled, one that is ready is to be had; and who asks for the same gets the one.
+    #[test]
+    fn others_do_not_wait_for_a_compilation() {
+        if crate::adapters().is_empty() {
+            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
+            return;
+        }
+        let context = Context::open(&WgpuOptions::default()).unwrap();
+        let get = |name: &str, source: &dyn Fn() -> String| {
+            context.pipelines.get(&context.device, name, &[], source).unwrap()
+        };
+        let ready = get("ready", &|| kernel(1));
+        std::thread::scope(|scope| {
+            let (compiles, compiling) = mpsc::channel();
+            let (sender, receiver) = mpsc::channel::<Arc<Pipeline>>();
+            let (get, ready) = (&get, &ready);
+            let other = scope.spawn(move || {
+                get("slow", &|| {
+                    compiles.send(()).unwrap();
+                    let found = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+                    assert!(Arc::ptr_eq(&found, ready));
+                    kernel(2)
+                })
+            });
+            compiling.recv().unwrap();
+            sender.send(get("ready", &|| kernel(3))).unwrap();
+            let same = get("slow", &|| kernel(4));
+            assert!(Arc::ptr_eq(&same, &other.join().unwrap()));
+        });
+        assert_eq!(context.pipelines.pipelines_created(), 2);
     }
 }

@@ -135,14 +135,26 @@ impl Context {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Submits what is recorded, and waits when the device is far behind.
-    fn flush(&self, stream: &mut Stream) -> Result<()> {
-        stream.submit(self)?;
+    /// The stream with room for so many bytes and a dispatch: what is recorded is submitted where there is none.
+    fn stream_with_room(&self, bytes: usize) -> Result<MutexGuard<'_, Stream>> {
+        let mut stream = self.stream();
+        while !stream.has_room(bytes) {
+            stream.submit(self)?;
+            stream = self.keep_up(stream)?;
+        }
+        Ok(stream)
+    }
+
+    /// Waits when the device is far behind. Others record meanwhile.
+    fn keep_up<'a>(&'a self, mut stream: MutexGuard<'a, Stream>) -> Result<MutexGuard<'a, Stream>> {
         while stream.in_flight.len() > MAX_IN_FLIGHT {
             let oldest = stream.in_flight.pop_front();
+            drop(stream);
             self.poll(oldest)?;
+            stream = self.stream();
         }
-        self.check()
+        self.check()?;
+        Ok(stream)
     }
 
     /// Waits for a submission, or for all. The time runs in short pieces, so that a process that was stopped, or a machine that slept, loses
@@ -168,7 +180,7 @@ impl Context {
     pub(crate) fn wait(&self) -> Result<()> {
         {
             let mut stream = self.stream();
-            self.flush(&mut stream)?;
+            stream.submit(self)?;
             stream.in_flight.clear();
         }
         self.poll(None)
@@ -201,10 +213,7 @@ impl Context {
             return Err(self.unsupported("dispatch", format!("{groups} workgroups are too many")));
         }
         let params = Params { groups_x: columns as u32, ..*params };
-        let mut stream = self.stream();
-        if !stream.has_room(PARAMS_BYTES) {
-            self.flush(&mut stream)?;
-        }
+        let mut stream = self.stream_with_room(PARAMS_BYTES)?;
         let group = self.pipelines.group(&self.device, &pipeline, &stream.arena, bindings);
         for binding in bindings {
             binding.block.used.store(stream.serial, Relaxed);
@@ -222,10 +231,7 @@ impl Context {
     /// Copies whole words between buffers. Sizes and offsets are multiples of 4.
     pub(crate) fn copy_words(&self, src: (&Block, u64), dst: (&Block, u64), size: u64) -> Result<()> {
         self.check()?;
-        let mut stream = self.stream();
-        if !stream.has_room(0) {
-            self.flush(&mut stream)?;
-        }
+        let mut stream = self.stream_with_room(0)?;
         src.0.used.store(stream.serial, Relaxed);
         dst.0.used.store(stream.serial, Relaxed);
         let encoder = stream.between_passes(&self.device);
@@ -240,12 +246,9 @@ impl Context {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut stream = self.stream();
         if bytes.len() <= SMALL_UPLOAD {
             // In order with everything else, without a submission.
-            if !stream.has_room(bytes.len()) {
-                self.flush(&mut stream)?;
-            }
+            let mut stream = self.stream_with_room(bytes.len())?;
             dst.used.store(stream.serial, Relaxed);
             let at = stream.put(bytes);
             let arena = stream.arena.clone();
@@ -255,10 +258,12 @@ impl Context {
             stream.dispatches += 1;
             return Ok(());
         }
-        // The queue writes before what is submitted later: recorded work that uses the buffer must go first.
+        // The queue writes before what is submitted later: recorded work that uses the buffer must go first. Nobody else records more of it.
+        let mut stream = self.stream();
         if dst.used.load(Relaxed) == stream.serial {
-            self.flush(&mut stream)?;
+            stream.submit(self)?;
         }
+        drop(self.keep_up(stream)?);
         let whole = bytes.len() / 4 * 4;
         self.queue.write_buffer(&dst.buffer, offset, &bytes[..whole]);
         if whole < bytes.len() {
