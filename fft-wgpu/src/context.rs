@@ -11,6 +11,7 @@ use crate::fourier::Plans;
 use crate::memory::Pool;
 use crate::pipeline_cache::CacheFile;
 use crate::pipelines::Pipelines;
+use crate::readback::Awaited;
 use crate::staging::StagingPool;
 use crate::status::Status;
 use crate::stream::Stream;
@@ -55,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) pipelines: Pipelines,
     pub(crate) stream: Mutex<Stream>,
     pub(crate) staging: StagingPool,
+    pub(crate) awaited: Mutex<Awaited>,
     pub(crate) counters: Counters,
     pub(crate) plans: Plans,
     pub(crate) timeout: Duration,
@@ -133,6 +135,7 @@ impl Context {
             pipelines: Pipelines::new(options.validation, kept),
             stream: Mutex::new(stream),
             staging: StagingPool::default(),
+            awaited: Mutex::default(),
             counters: Counters::default(),
             plans: Plans::default(),
             memory: MemoryTracker::new(options.memory_limit),

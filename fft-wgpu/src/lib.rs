@@ -28,6 +28,7 @@ mod params;
 mod pipeline_cache;
 mod pipelines;
 mod profile;
+mod readback;
 mod reduction;
 mod rotated;
 mod rows;
@@ -42,6 +43,7 @@ mod walk;
 pub use adapter::{AdapterDescription, adapters};
 pub use backend::{Stats, WgpuBackend, destroy, device, stats};
 pub use options::{AdapterChoice, WgpuOptions};
+pub use readback::{Readback, read_back};
 
 /// Every shader that the backend makes, by name, for the test that validates them.
 #[doc(hidden)]

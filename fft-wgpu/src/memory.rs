@@ -118,7 +118,7 @@ impl Pool {
     }
 
     /// A request that passes the limit; `counted` of it are counted already.
-    fn over_limit(&self, context: &Context, requested: u64, counted: u64) -> Error {
+    pub(crate) fn over_limit(&self, context: &Context, requested: u64, counted: u64) -> Error {
         let usage = context.memory.usage();
         let in_use = (usage.in_use as u64).saturating_add(self.own_bytes()).saturating_sub(counted);
         Error::MemoryLimit { requested: requested as usize, in_use: in_use as usize, limit: usage.limit }

@@ -34,7 +34,8 @@ impl StagingPool {
     }
 
     /// A buffer for `bytes` bytes, or for a part of them: for 16 MiB where there are more, for less where the memory limit says so.
-    pub(crate) fn take(&self, context: &Context, bytes: u64) -> Result<Staging> {
+    /// Where it leaves nothing, one that `must` be had is the least.
+    pub(crate) fn take(&self, context: &Context, bytes: u64, must: bool) -> Result<Staging> {
         let most = MOST.min(context.limits.buffer);
         let mut size = bytes.checked_next_multiple_of(LEAST).map_or(most, u64::next_power_of_two).min(most);
         {
@@ -45,7 +46,13 @@ impl StagingPool {
             }
         }
         let mut own = context.pool.count_own(size);
-        while !context.pool.keeps_to_limit(context) && size > LEAST {
+        while !context.pool.keeps_to_limit(context) {
+            if size == LEAST {
+                if must {
+                    break;
+                }
+                return Err(context.pool.over_limit(context, size, size));
+            }
             size = (size / 2).max(LEAST);
             drop(own);
             own = context.pool.count_own(size);

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{MutexGuard, PoisonError, mpsc};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fft_core::Result;
 use wgpu::{
     BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePass,
-    ComputePassDescriptor, MapMode, PollError, PollType, SubmissionIndex,
+    ComputePassDescriptor, PollError, PollType, SubmissionIndex,
 };
 
 use crate::context::Context;
@@ -28,6 +28,14 @@ const MAX_IN_FLIGHT: usize = 8;
 /// The longest wait at once.
 const PIECE: Duration = Duration::from_secs(2);
 
+/// Work that was handed to the driver.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission {
+    pub(crate) index: SubmissionIndex,
+    /// The number of its recording.
+    serial: u64,
+}
+
 /// What is recorded and not yet submitted.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -39,7 +47,7 @@ pub(crate) struct Stream {
     dispatches: usize,
     /// The number of this recording.
     serial: u64,
-    in_flight: VecDeque<SubmissionIndex>,
+    in_flight: VecDeque<Submission>,
     /// When each kernel is measured.
     pub(crate) profile: Option<Profile>,
 }
@@ -116,14 +124,16 @@ impl Stream {
             self.bytes.clear();
         }
         let index = context.queue.submit([encoder.finish()]);
-        self.in_flight.push_back(index);
+        let submission = Submission { index, serial: self.serial };
+        self.in_flight.push_back(submission.clone());
         self.dispatches = 0;
         self.serial += 1;
         Context::count(&context.counters.submissions);
         if let Some(profile) = self.profile.as_mut().filter(|_| measured > 0) {
             let staging = profile.staging.clone();
-            context
-                .map(&staging, measured, self.in_flight.back().cloned(), |bytes| profile.collect(bytes))?;
+            let arrival = context.map(&staging, measured);
+            context.arrived(&submission, &arrival)?;
+            context.read_mapped(&staging, measured, |bytes| profile.collect(bytes))?;
         }
         Ok(())
     }
@@ -150,7 +160,7 @@ impl Context {
         while stream.in_flight.len() > MAX_IN_FLIGHT {
             let oldest = stream.in_flight.pop_front();
             drop(stream);
-            self.poll(oldest)?;
+            self.poll(oldest.map(|s| s.index))?;
             stream = self.stream();
         }
         self.check()?;
@@ -159,7 +169,7 @@ impl Context {
 
     /// Waits for a submission, or for all. The time runs in short pieces, so that a process that was stopped, or a machine that slept, loses
     /// one of them and not the device.
-    fn poll(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+    pub(crate) fn poll(&self, submission: Option<SubmissionIndex>) -> Result<()> {
         let mut left = self.timeout;
         loop {
             let piece = left.min(PIECE);
@@ -274,65 +284,30 @@ impl Context {
         self.check()
     }
 
-    /// Reads `out.len()` bytes from byte `offset`, after all that is recorded.
-    pub(crate) fn read(&self, src: &Block, offset: u64, out: &mut [u8]) -> Result<()> {
-        self.check()?;
-        if out.is_empty() {
-            return Ok(());
-        }
-        let staging = self.staging.take(self, out.len() as u64 + 4)?;
-        let buffer = &staging.buffer;
-        let mut done = 0;
-        while done < out.len() {
-            let from = offset + done as u64;
-            let start = from / 4 * 4;
-            let skip = (from - start) as usize;
-            let part = (out.len() - done).min(buffer.size() as usize - skip);
-            let size = ((skip + part) as u64).next_multiple_of(4);
-            let index = {
-                let mut stream = self.stream();
-                let encoder = stream.between_passes(&self.device);
-                encoder.copy_buffer_to_buffer(&src.buffer, start, buffer, 0, size);
-                stream.submit(self)?;
-                let index = stream.in_flight.pop_back();
-                // What came before is done when this is.
-                stream.in_flight.clear();
-                index
-            };
-            self.map(buffer, size, index, |bytes| {
-                out[done..done + part].copy_from_slice(&bytes[skip..skip + part]);
-            })?;
-            done += part;
-        }
-        self.staging.give(staging);
-        Ok(())
-    }
-
-    /// Waits until the host can read the start of `staging`, and reads it.
-    fn map(
+    /// Records a copy for the host, and submits it with all that is recorded.
+    pub(crate) fn submit_copy(
         &self,
+        src: &Block,
+        offset: u64,
         staging: &wgpu::Buffer,
         size: u64,
-        after: Option<SubmissionIndex>,
-        read: impl FnOnce(&[u8]),
-    ) -> Result<()> {
-        let (sender, receiver) = mpsc::channel();
-        staging.map_async(MapMode::Read, 0..size, move |result| {
-            // Nobody listens any more when the wait below failed.
-            let _ = sender.send(result);
-        });
-        self.poll(after)?;
-        match receiver.recv_timeout(self.timeout) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.lose(error.to_string())),
-            Err(_) => return Err(self.lose("a buffer was not mapped in time")),
+    ) -> Result<Submission> {
+        let mut stream = self.keep_up(self.stream())?;
+        let encoder = stream.between_passes(&self.device);
+        encoder.copy_buffer_to_buffer(&src.buffer, offset, staging, 0, size);
+        stream.submit(self)?;
+        match stream.in_flight.back() {
+            Some(last) => Ok(last.clone()),
+            None => unreachable!("there was a copy to submit"),
         }
-        {
-            let view = staging.get_mapped_range(0..size).map_err(|e| self.lose(e.to_string()))?;
-            read(&view);
+    }
+
+    /// Notes that a submission is done, and so is what came before.
+    pub(crate) fn done(&self, submission: &Submission) {
+        let mut stream = self.stream();
+        while stream.in_flight.front().is_some_and(|s| s.serial <= submission.serial) {
+            stream.in_flight.pop_front();
         }
-        staging.unmap();
-        Ok(())
     }
 
     /// Temporary memory.
