@@ -6,6 +6,7 @@ mod wide;
 
 use fft_core::{Layout, Result, View, ViewMut};
 
+use crate::call::fits_bytes;
 use crate::context::Context;
 use crate::elementwise::{Map, fill, store};
 use crate::store::Store;
@@ -19,6 +20,8 @@ const OP: &str = "matmul";
 const MOST_INNER: usize = 1 << 14;
 /// Up to so many rows or columns tiles would be mostly empty.
 const NARROW: usize = 8;
+/// The shortest inner axis that several invocations share.
+const LEAST_ALONG: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -261,15 +264,40 @@ impl Problem<'_> {
 
     /// Whether every row of both matrices begins, and ends, where four words do.
     fn is_wide(&self, base: &[i32; 4], batch: &Walk<'_>) -> bool {
-        let [ar, ak, bk, bc, ..] = self.strides;
+        let [ar, ak, ..] = self.strides;
+        self.types.a == Store::F32
+            && ak == 1
+            && whole(base, batch, 1, ar, 4)
+            && self.is_wide_to_the_right(base, batch)
+    }
+
+    /// The same of the right matrix alone, whose rows are its columns.
+    fn is_wide_to_the_right(&self, base: &[i32; 4], batch: &Walk<'_>) -> bool {
+        let [_, _, bk, bc, ..] = self.strides;
         let per = wide::per(self.types.b) as i64;
-        let whole = |operand: usize, row: i64, per: i64| {
-            let strides = &batch.operands[operand].strides;
-            (i64::from(base[operand]) | row) % per == 0 && strides.iter().all(|s| s % per == 0)
-        };
-        let stores = self.types.a == Store::F32 && !self.types.is_complex();
-        let along = ak == 1 && bk == 1 && (self.inner as i64) % per == 0;
-        stores && along && whole(1, ar, 4) && whole(2, bc, per)
+        let few = self.rows <= MOST_ROWS && self.inner >= LEAST_ALONG && !self.types.is_complex();
+        few && bk == 1 && (self.inner as i64) % per == 0 && whole(base, batch, 2, bc, per)
+    }
+
+    /// The product with the left matrix in single precision: where a few rows meet a large matrix, converting them costs nothing beside it.
+    fn in_single(&self, context: &Context, batch: &Walk<'_>) -> Result<()> {
+        let shape = [&batch.shape[..], &[self.rows, self.inner]].concat();
+        let layout = Layout::contiguous(&shape);
+        let scratch = context.scratch(layout.len() * Store::F32.bytes())?;
+        let mut left = Operand::new(&scratch, Store::F32.bytes(), &layout);
+        let mut from = batch.operands[1].clone();
+        from.slack = (0, 0);
+        from.strides.extend(&self.strides[..2]);
+        let text = self.types.a.convert(Store::F32, "a");
+        let map = Map::new(format!("copy:{:?}", self.types.a), Store::F32, vec![self.types.a], text);
+        map.run(context, &Walk::new(&shape, vec![left.clone(), from]), [0.0; 4])?;
+        left.strides.truncate(batch.shape.len());
+        let mut strides = self.strides;
+        strides[..2].copy_from_slice(&[self.inner as i64, 1]);
+        let operands = vec![batch.operands[0].clone(), left, batch.operands[2].clone()];
+        let batch = Walk { shape: batch.shape.clone(), operands };
+        let types = Types { a: Store::F32, ..self.types };
+        Problem { types, strides, batch, ..*self }.run(context)
     }
 
     /// Whether neighbouring products of the batch have neighbouring elements of the operands, or share one of them.
@@ -284,15 +312,19 @@ impl Problem<'_> {
         bindings.rotate_left(1);
         let (rows, columns, inner) = (self.rows, self.columns, self.inner);
         let [ar, ak, bk, bc, dr, dc] = self.strides;
-        let along_inner = bk.abs() == 1 && inner >= 64;
+        let across = self.is_across(batch);
+        let half = matches!(self.types.a, Store::F16 | Store::BF16);
+        let single = batch.len() * rows * inner * Store::F32.bytes();
+        if half && !across && self.is_wide_to_the_right(&params.base, batch) && fits_bytes(context, single) {
+            return self.in_single(context, batch);
+        }
+        let along_inner = bk.abs() == 1 && inner >= LEAST_ALONG;
         let large = rows.div_ceil(2 * TILE) * columns.div_ceil(2 * TILE) * batch.len();
         let quads = if rows.min(columns) > TILE && large >= context.limits.groups_at_once { 2 } else { 1 };
         let way = match rows.min(columns) {
-            _ if self.is_across(batch) => Way::Modes(Modes::new(rows, columns)),
+            _ if across => Way::Modes(Modes::new(rows, columns)),
             narrow if narrow > NARROW => Way::Tile(quads),
-            _ if along_inner && rows <= MOST_ROWS && self.is_wide(&params.base, batch) => {
-                Way::Wide(Wide::new(rows, inner, self.types.b))
-            }
+            _ if self.is_wide(&params.base, batch) => Way::Wide(Wide::new(rows, inner, self.types.b)),
             _ if along_inner || (rows * columns < 256 && inner >= 256) => Way::Dot,
             _ => Way::Row,
         };
@@ -329,6 +361,12 @@ impl Problem<'_> {
         let types = self.types;
         context.dispatch(&types.label(way), &bindings, &params, count.div_ceil(per), || types.source(way))
     }
+}
+
+/// Whether every row of an operand, so far apart, begins at a multiple of `per` elements.
+fn whole(base: &[i32; 4], batch: &Walk<'_>, operand: usize, row: i64, per: i64) -> bool {
+    let strides = &batch.operands[operand].strides;
+    (i64::from(base[operand]) | row) % per == 0 && strides.iter().all(|s| s % per == 0)
 }
 
 /// About half of a length above 1, whole tiles where there are some.
