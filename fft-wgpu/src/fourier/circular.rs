@@ -15,6 +15,7 @@ use std::fmt::Write;
 use super::butterfly::{passes, second_power, turn_powers};
 use super::in_place::{self, Lines, Pass, Powers};
 use super::plan::Table;
+use super::those_that_hold;
 use crate::call::declare;
 
 /// Which part of the way there and back a kernel goes.
@@ -74,7 +75,10 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        format!("circular:{self:?}")
+        let Self { part, points, lines, half, spectrum, skip, before, after } = *self;
+        let words =
+            [("half", half), ("spectrum", spectrum), ("skip", skip), ("before", before), ("after", after)];
+        format!("circular {part:?} {points} x{lines}{}", those_that_hold(&words)).to_lowercase()
     }
 
     /// Names of the operands with their types, and whether they are written.

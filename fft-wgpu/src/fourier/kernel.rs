@@ -92,7 +92,13 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        format!("fft:{self:?}")
+        let Self { points, lines, load, save, read, write } = self;
+        let factor = |factor: &Factor| match factor {
+            Factor::None => String::new(),
+            other => format!(" * {other:?}"),
+        };
+        let (read, write) = (factor(read), factor(write));
+        format!("fft {points} x{lines} {load:?}{read} -> {save:?}{write}").to_lowercase()
     }
 
     /// The shader.

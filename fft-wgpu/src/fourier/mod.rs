@@ -102,6 +102,11 @@ pub(crate) fn fft(context: &Context, spec: FftSpec, src: View<'_>, dst: ViewMut<
     transform.chunks(&batch)
 }
 
+/// The words of what holds, each behind a space.
+fn those_that_hold(words: &[(&str, bool)]) -> String {
+    words.iter().filter(|(_, holds)| *holds).map(|(word, _)| format!(" {word}")).collect()
+}
+
 /// Whether neighbouring lines lie closer together than neighbouring points of a line.
 fn is_across(batch: &Walk<'_>, operand: usize, stride: i64) -> bool {
     batch.operands[operand].strides.last().is_some_and(|lines| lines.abs() < stride.abs())

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use super::circular;
 use super::in_place::{Lines, Pass};
 use super::plan::Table;
+use super::those_that_hold;
 use crate::call::declare;
 
 /// What a kernel does.
@@ -158,7 +159,9 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        format!("plane:{self:?}")
+        let Self { part, points, lines, apart, strided, bias } = *self;
+        let words = [("apart", apart), ("strided", strided), ("bias", bias)];
+        format!("plane {part:?} {points} x{lines}{}", those_that_hold(&words)).to_lowercase()
     }
 
     /// Names of the operands with their types, and whether they are written.

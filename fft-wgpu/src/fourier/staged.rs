@@ -186,7 +186,9 @@ impl Key {
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
         let Self { points, lines, chirped, factors } = self;
-        format!("fft:{points} {lines} {chirped} {factors}")
+        let chirped = if *chirped { " * chirp" } else { "" };
+        let factors = if *factors { " * factors" } else { "" };
+        format!("fft {points} x{lines} any{chirped}{factors}")
     }
 
     /// The shader.
