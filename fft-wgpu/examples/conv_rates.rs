@@ -8,7 +8,7 @@ use fft_core::convolution::{ConvGeometry, ConvSpec};
 use fft_core::{Device, Norm, Result, Tensor};
 use fft_wgpu::WgpuOptions;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 3;
 
 fn numbers(device: &Device, shape: &[usize]) -> Result<Tensor> {
     let len: usize = shape.iter().product();
@@ -47,20 +47,124 @@ fn main() -> Result<()> {
         let name = format!("{batch} x {channels}, {modes} modes");
         println!("{name:<28} {:>13.3} {:>11.3} {:>7.2}", own * 1e3, copies * 1e3, copies / own);
     }
-    println!("\nconvolution                         fft ms   direct ms   ratio");
-    for (batch, channels, side, kernel) in [(1, 1, 512, 15), (1, 1, 512, 31), (4, 16, 64, 9), (2, 32, 64, 15)]
-    {
-        let x = numbers(&device, &[batch, channels, side, side])?;
-        let w = numbers(&device, &[channels, channels, kernel, kernel])?;
-        let spec = ConvSpec::new(2).padding(&[kernel / 2, kernel / 2]);
-        let geometry = ConvGeometry::new("conv", x.shape(), w.shape(), &spec)?;
-        let tile = [(side + 2 * (kernel / 2)).next_power_of_two(); 2];
-        let spectrum = device.conv_spectrum(&w, &geometry, &tile)?;
-        let fft = || device.conv_fft(&x, &spectrum, None, &geometry, &tile);
-        let direct = || device.conv_direct(&x, &w, None, &geometry);
-        let [fft, direct] = medians(&device, [&fft, &direct])?;
-        let name = format!("{batch} x {channels} x {side}^2, {kernel}^2 taps");
-        println!("{name:<32} {:>9.2} {:>11.2} {:>7.2}", fft * 1e3, direct * 1e3, direct / fft);
+    println!(
+        "\nconvolution                                direct ms   composed ms     fft ms   Gop/s   chosen ms"
+    );
+    let filter = std::env::args().nth(1).unwrap_or_default();
+    for (name, x, w, spec) in convolutions() {
+        if !name.contains(&filter) {
+            continue;
+        }
+        let (x, w) = (numbers(&device, &x)?, numbers(&device, &w)?);
+        let g = ConvGeometry::new("conv", x.shape(), w.shape(), &spec)?;
+        let direct = || device.conv_direct(&x, &w, None, &g);
+        let composed = || fft_core::compose::conv_direct(&x, &w, None, &g);
+        let plan = fft_core::convolution::ConvPlan::spectral(&g, x.dtype(), &device.conv_costs(), true);
+        let fft_core::convolution::ConvWay::Fft { tile } = plan.way else { continue };
+        let spectrum = device.conv_spectrum(&w, &g, &tile)?;
+        let fft = || device.conv_fft(&x, &spectrum, None, &g, &tile);
+        let chosen = || x.conv(&w, None, &spec);
+        let [direct, composed, fft, chosen] = medians(&device, [&direct, &composed, &fft, &chosen])?;
+        let steps = g.direct_steps();
+        let rate = (steps.direct_product + steps.direct_tap) / direct * 1e-9;
+        println!(
+            "{name:<40} {:>11.2} {:>13.2} {:>10.2} {rate:>7.2} {:>9.2}",
+            direct * 1e3,
+            composed * 1e3,
+            fft * 1e3,
+            chosen * 1e3
+        );
     }
     Ok(())
+}
+
+/// A name, the shapes of input and weight, and what is asked.
+fn convolutions() -> Vec<(&'static str, Vec<usize>, Vec<usize>, ConvSpec)> {
+    let one = || ConvSpec::new(1);
+    let two = || ConvSpec::new(2);
+    vec![
+        ("1x1, 64 to 128, 56^2", vec![1, 64, 56, 56], vec![128, 64, 1, 1], two()),
+        ("1x1, 64 to 128, 56^2, stride 2", vec![1, 64, 56, 56], vec![128, 64, 1, 1], two().stride(&[2, 2])),
+        ("3x3, 64 to 64, 56^2", vec![1, 64, 56, 56], vec![64, 64, 3, 3], two().padding(&[1, 1])),
+        ("3x3, 256 to 256, 14^2", vec![1, 256, 14, 14], vec![256, 256, 3, 3], two().padding(&[1, 1])),
+        (
+            "3x3, 64 to 64, 56^2, stride 2",
+            vec![1, 64, 56, 56],
+            vec![64, 64, 3, 3],
+            two().stride(&[2, 2]).padding(&[1, 1]),
+        ),
+        (
+            "3x3, 64 to 64, 56^2, dilation 2",
+            vec![1, 64, 56, 56],
+            vec![64, 64, 3, 3],
+            two().dilation(&[2, 2]).padding(&[2, 2]),
+        ),
+        (
+            "3x3, 64 to 64, 56^2, 2 groups",
+            vec![1, 64, 56, 56],
+            vec![64, 32, 3, 3],
+            two().groups(2).padding(&[1, 1]),
+        ),
+        (
+            "3x3, 128 to 128, 56^2, 32 groups",
+            vec![1, 128, 56, 56],
+            vec![128, 4, 3, 3],
+            two().groups(32).padding(&[1, 1]),
+        ),
+        (
+            "depthwise 3x3, 128, 56^2",
+            vec![1, 128, 56, 56],
+            vec![128, 1, 3, 3],
+            two().groups(128).padding(&[1, 1]),
+        ),
+        (
+            "depthwise 7x7, 96, 56^2",
+            vec![1, 96, 56, 56],
+            vec![96, 1, 7, 7],
+            two().groups(96).padding(&[3, 3]),
+        ),
+        (
+            "7x7, 3 to 64, 112^2, stride 2",
+            vec![1, 3, 112, 112],
+            vec![64, 3, 7, 7],
+            two().stride(&[2, 2]).padding(&[3, 3]),
+        ),
+        (
+            "16x16, 3 to 192, 224^2, stride 16",
+            vec![1, 3, 224, 224],
+            vec![192, 3, 16, 16],
+            two().stride(&[16, 16]),
+        ),
+        ("9x9, 16 to 16, 64^2", vec![4, 16, 64, 64], vec![16, 16, 9, 9], two().padding(&[4, 4])),
+        ("15x15, 32 to 32, 64^2", vec![2, 32, 64, 64], vec![32, 32, 15, 15], two().padding(&[7, 7])),
+        ("15x15, 512^2", vec![1, 1, 512, 512], vec![1, 1, 15, 15], two().padding(&[7, 7])),
+        ("31x31, 512^2", vec![1, 1, 512, 512], vec![1, 1, 31, 31], two().padding(&[15, 15])),
+        (
+            "4 taps, causal, depthwise 256",
+            vec![4, 256, 1024],
+            vec![256, 1, 4],
+            one().groups(256).padding_sides(&[[3, 0]]),
+        ),
+        (
+            "4 taps, dilation 8, 64 to 64",
+            vec![4, 64, 1024],
+            vec![64, 64, 4],
+            one().dilation(&[8]).padding_sides(&[[24, 0]]),
+        ),
+        ("1024 taps, depthwise 16", vec![1, 16, 16384], vec![16, 1, 1024], one().groups(16).padding(&[512])),
+        (
+            "3x3x3, 16 to 32, 24^3",
+            vec![1, 16, 24, 24, 24],
+            vec![32, 16, 3, 3, 3],
+            ConvSpec::new(3).padding(&[1, 1, 1]),
+        ),
+        ("gradient of 3x3, 8 x 64 to 64, 32^2", vec![64, 8, 34, 34], vec![64, 8, 32, 32], two()),
+        (
+            "gradient of 3x3, depthwise 8 x 64, 32^2",
+            vec![1, 512, 34, 34],
+            vec![64, 8, 32, 32],
+            two().groups(64),
+        ),
+        ("gradient of 4 taps, 4 x 64 to 64, 1024", vec![64, 4, 1027], vec![64, 4, 1024], one()),
+    ]
 }

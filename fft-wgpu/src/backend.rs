@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fft_core::backend::{AttentionSpec, CacheStats};
-use fft_core::convolution::{ConvGeometry, LongConvPlan, LongConvTerms};
+use fft_core::convolution::{ConvCosts, ConvGeometry, LongConvPlan, LongConvTerms};
 use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::spectral::{BlockCirculantMatrix, LogSpectrumMatrix, RotatedMatrix, SparseSpectralMatrix};
 use fft_core::{
@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::memory::GpuBuffer;
 use crate::store::Store;
 use crate::{
-    WgpuOptions, attention, circulant, elementwise, fourier, indexing, largest, log_spectrum, matmul,
-    reduction, rotated, rows, sparse, transfer,
+    WgpuOptions, attention, circulant, convolution, elementwise, fourier, indexing, largest, log_spectrum,
+    matmul, reduction, rotated, rows, sparse, transfer,
 };
 
 /// A GPU, or a software adapter, through wgpu.
@@ -382,6 +382,20 @@ impl SpectralBackend for WgpuBackend {
         tile: &[usize],
     ) -> Result<Tensor> {
         fourier::conv_fft(&self.context, x, spectrum, bias, geometry, tile)
+    }
+
+    fn conv_costs(&self) -> ConvCosts {
+        convolution::conv_costs(&self.context)
+    }
+
+    fn conv_direct(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        geometry: &ConvGeometry,
+    ) -> Result<Tensor> {
+        convolution::conv_direct(&self.context, x, weight, bias, geometry)
     }
 
     fn long_conv_spectrum(&self, kernel: &Tensor, plan: LongConvPlan) -> Result<Tensor> {

@@ -16,6 +16,7 @@ mod backend;
 mod call;
 mod circulant;
 mod context;
+mod convolution;
 mod elementwise;
 mod fourier;
 mod indexing;
@@ -54,6 +55,7 @@ pub fn every_shader() -> Vec<(String, String)> {
     all.extend(largest::every_shader());
     all.extend(matmul::every_shader());
     all.extend(fourier::every_shader());
+    all.extend(convolution::every_shader());
     all.extend(attention::every_shader());
     all.extend(sparse::every_shader());
     all.extend(log_spectrum::every_shader());

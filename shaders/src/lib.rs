@@ -55,6 +55,10 @@ pub const MATMUL_ROW: &str = include_str!("../wgsl/matmul_row.wgsl");
 pub const MATMUL_DOT: &str = include_str!("../wgsl/matmul_dot.wgsl");
 /// A product of a few rows with a matrix whose words are read four at a time.
 pub const MATMUL_WIDE: &str = include_str!("../wgsl/matmul_wide.wgsl");
+/// A convolution as a sum over taps.
+pub const CONVOLUTION: &str = include_str!("../wgsl/convolution.wgsl");
+/// Its weights in vectors.
+pub const CONVOLUTION_PACK: &str = include_str!("../wgsl/convolution_pack.wgsl");
 /// Operations along rows.
 pub const ROWS: &str = include_str!("../wgsl/rows.wgsl");
 /// A sum or maximum over a row.
