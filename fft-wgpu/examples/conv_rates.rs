@@ -1,14 +1,14 @@
-//! Convolutions in two dimensions both ways, and the mixing of channels for each frequency beside products of copied matrices:
+//! Convolutions as sums over taps, by a kernel and as a composition, by the convolution theorem, and as they are planned; and the mixing of channels for each frequency beside products of copied matrices:
 //! `cargo run --release -p fft-wgpu --example conv_rates`. Medians of alternating rounds.
 
 mod common;
 
 use common::seconds;
-use fft_core::convolution::{ConvGeometry, ConvSpec};
-use fft_core::{Device, Norm, Result, Tensor};
+use fft_core::convolution::{ConvGeometry, ConvPlan, ConvSpec, ConvWay};
+use fft_core::{Device, Norm, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 9;
 
 fn numbers(device: &Device, shape: &[usize]) -> Result<Tensor> {
     let len: usize = shape.iter().product();
@@ -58,9 +58,9 @@ fn main() -> Result<()> {
         let (x, w) = (numbers(&device, &x)?, numbers(&device, &w)?);
         let g = ConvGeometry::new("conv", x.shape(), w.shape(), &spec)?;
         let direct = || device.conv_direct(&x, &w, None, &g);
-        let composed = || fft_core::compose::conv_direct(&x, &w, None, &g);
-        let plan = fft_core::convolution::ConvPlan::spectral(&g, x.dtype(), &device.conv_costs(), true);
-        let fft_core::convolution::ConvWay::Fft { tile } = plan.way else { continue };
+        let composed = || compose::conv_direct(&x, &w, None, &g);
+        let plan = ConvPlan::spectral(&g, x.dtype(), &device.conv_costs(), true);
+        let ConvWay::Fft { tile } = plan.way else { continue };
         let spectrum = device.conv_spectrum(&w, &g, &tile)?;
         let fft = || device.conv_fft(&x, &spectrum, None, &g, &tile);
         let chosen = || x.conv(&w, None, &spec);

@@ -33,6 +33,8 @@ pub(crate) struct Limits {
     pub(crate) steps: usize,
     /// Complex numbers that a workgroup holds.
     pub(crate) line: usize,
+    /// Whether kernels run on the processor.
+    pub(crate) software: bool,
 }
 
 /// How often the device was asked for something.
@@ -122,14 +124,16 @@ impl Context {
             Some(folder) => CacheFile::open(&device, &about, folder)?,
             None => None,
         };
+        let software = about.device_type == wgpu::DeviceType::Cpu;
         Ok(Arc::new(Self {
             limits: Limits {
                 binding,
                 buffer,
                 groups: limits.max_compute_workgroups_per_dimension,
-                steps: if about.device_type == wgpu::DeviceType::Cpu { 1 << 14 } else { 1 << 20 },
-                groups_at_once: if about.device_type == wgpu::DeviceType::Cpu { 2 } else { 64 },
+                steps: if software { 1 << 14 } else { 1 << 20 },
+                groups_at_once: if software { 2 } else { 64 },
                 line: (limits.max_compute_workgroup_storage_size as usize / 8).min(4096),
+                software,
             },
             pool: Pool::new(buffer),
             pipelines: Pipelines::new(options.validation, kept),

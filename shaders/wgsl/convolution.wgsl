@@ -53,25 +53,43 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let source = P.base.x + batch * P.steps[6].x + family * channels_in * P.steps[6].y;
     let weights = P.base.y + (family * i32(P.more[0].w) + tile) * channels_in * taps;
 {{BEGIN}}
-    let stop = min((part + 1u) * P.more[2].x, P.more[2].y);
-    for (var piece = part * P.more[2].x; piece < stop; piece += 1u) {
-        // A piece of a row of taps: channel, depth and height of the kernel, and taps.
-        let line = i32(piece / P.more[1].z);
-        let begin = i32(piece % P.more[1].z) * i32(P.more[1].w);
-        let end = min(begin + i32(P.more[1].w), P.steps[2].z);
-        let ky = line % P.steps[1].z;
-        let kz = line / P.steps[1].z % P.steps[0].z;
-        let c = line / P.steps[1].z / P.steps[0].z;
+    // A piece of a row of taps: where it begins, height and depth in the kernel, channel. Counted on, since divisions are slow.
+    var piece = part * P.more[2].x;
+    let stop = min(piece + P.more[2].x, P.more[2].y);
+    let first_line = i32(piece / P.more[1].z);
+    var begin = i32(piece % P.more[1].z) * i32(P.more[1].w);
+    var ky = first_line % P.steps[1].z;
+    var kz = first_line / P.steps[1].z % P.steps[0].z;
+    var c = first_line / P.steps[1].z / P.steps[0].z;
+    var w = weights + first_line * P.steps[2].z;
+    loop {
+        if (piece >= stop) {
+            break;
+        }
         let z = depth * P.steps[3].x + kz * P.steps[3].y - P.steps[0].w;
         if (z < 0 || z >= P.steps[0].x) {
             continue;
         }
         let plane = source + c * P.steps[6].y + z * P.steps[6].z;
-        let w = weights + line * P.steps[2].z;
+        let end = min(begin + i32(P.more[1].w), P.steps[2].z);
 {{AROUND}}
         for (var first = begin; first < min(begin + P.steps[5].w, end); first += 1) {
             var x = column * P.steps[5].x + first * P.steps[5].y - P.steps[2].w;
 {{TAPS}}
+        }
+        continuing {
+            piece += 1u;
+            begin += i32(P.more[1].w);
+            let next_line = begin >= P.steps[2].z;
+            begin = select(begin, 0, next_line);
+            w = select(w, w + P.steps[2].z, next_line);
+            ky += i32(next_line);
+            let next_plane = ky == P.steps[1].z;
+            ky = select(ky, 0, next_plane);
+            kz += i32(next_plane);
+            let next_channel = kz == P.steps[0].z;
+            kz = select(kz, 0, next_channel);
+            c += i32(next_channel);
         }
     }
     let channel = tile * {{CHANNELS}};

@@ -7,6 +7,11 @@ use crate::call::declare;
 /// Invocations of a workgroup.
 pub(super) const GROUP: usize = 64;
 
+/// The input of row `r` of a tile, the `i`th from where its first output takes one.
+fn element(r: usize, i: usize) -> String {
+    format!("element(from{r}, here{r}, x + {i} * apart)")
+}
+
 /// What an invocation sums, and how it reads for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tile {
@@ -85,31 +90,15 @@ impl Tile {
     /// The sums over a piece of a row of taps.
     fn taps(self) -> String {
         let mut out = String::new();
-        let read = |out: &mut String, r: usize, i: usize, column: &str| {
-            let _ = writeln!(out, "                v{r}_{i} = element(from{r}, here{r}, {column});");
-        };
         let last = self.columns - 1;
-        for r in 0..self.rows {
-            for i in 0..self.columns {
-                let _ = writeln!(out, "            var v{r}_{i} = 0.0;");
-            }
-        }
         if self.slides {
-            for r in 0..self.rows {
-                for i in 0..last {
-                    read(&mut out, r, i, &format!("x + {i} * apart"));
-                }
+            for (r, i) in self.inputs().filter(|&(_, i)| i < last) {
+                let _ = writeln!(out, "            var v{r}_{i} = {};", element(r, i));
             }
         }
         out += "            for (var k = first; k < end; k += P.steps[5].w) {\n";
-        for r in 0..self.rows {
-            if self.slides {
-                read(&mut out, r, last, &format!("x + {last} * apart"));
-            } else {
-                for i in 0..self.columns {
-                    read(&mut out, r, i, &format!("x + {i} * apart"));
-                }
-            }
+        for (r, i) in self.inputs().filter(|&(_, i)| !self.slides || i == last) {
+            let _ = writeln!(out, "                let {}{r}_{i} = {};", self.fresh(i), element(r, i));
         }
         for q in 0..self.vectors() {
             let place = if self.is_single() {
@@ -120,18 +109,26 @@ impl Tile {
             let _ = writeln!(out, "                let w{q} = W[{place}];");
         }
         for (q, r, i) in self.sums() {
-            let value = if self.is_single() { format!("v{r}_{i}") } else { format!("vec4<f32>(v{r}_{i})") };
+            let value = format!("{}{r}_{i}", self.fresh(i));
+            let value = if self.is_single() { value } else { format!("vec4<f32>({value})") };
             let _ = writeln!(out, "                s{q}_{r}_{i} = fma(w{q}, {value}, s{q}_{r}_{i});");
         }
         if self.slides {
-            for r in 0..self.rows {
-                for i in 0..last {
-                    let _ = writeln!(out, "                v{r}_{i} = v{r}_{};", i + 1);
-                }
+            for (r, i) in self.inputs().filter(|&(_, i)| i < last) {
+                let _ = writeln!(out, "                v{r}_{i} = {}{r}_{};", self.fresh(i + 1), i + 1);
             }
         }
-        out += "                x += onward;\n            }\n";
-        out
+        out + "                x += onward;\n            }\n"
+    }
+
+    /// The rows and columns of inputs that the outputs take with one tap.
+    fn inputs(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.rows).flat_map(move |r| (0..self.columns).map(move |i| (r, i)))
+    }
+
+    /// What an input of a column is called: one that is kept from the tap before, or one that is read.
+    fn fresh(self, column: usize) -> &'static str {
+        if self.slides && column + 1 < self.columns { "v" } else { "n" }
     }
 
     /// The bias of each channel, added to its sums. Channels behind the last have the last one's, and are not stored.

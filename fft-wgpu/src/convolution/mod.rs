@@ -33,15 +33,22 @@ pub(crate) fn conv_direct(
     g: &ConvGeometry,
 ) -> Result<Tensor> {
     let sizes = Sizes::new(g);
-    let tiling = Tiling::new(&sizes, context.limits.groups_at_once);
-    let results = sizes.batch * sizes.results() * tiling.parts;
     let short = (0..g.axes()).all(|a| g.padded(a) <= LONGEST);
-    let empty = x.is_empty() || weight.is_empty();
     let reals = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
-    if empty || !reals || !short || !fits(context, &[x, weight]) || !fits_bytes(context, 4 * results) {
+    if x.is_empty() || weight.is_empty() || !reals || !short || is_product(&sizes) {
         return compose::conv_direct(x, weight, bias, g);
     }
-    let x = if spans(x) <= 2 * x.len() { x.clone() } else { x.contiguous()? };
+    let tiling = Tiling::new(&sizes, context.limits.groups_at_once);
+    let results = (sizes.batch * sizes.results()).saturating_mul(tiling.parts);
+    let packed = sizes.groups * tiling.tiles[0] * tiling.tile.channels * sizes.terms();
+    if !fits_bytes(context, results.max(packed).saturating_mul(4)) || !fits(context, &[x, weight]) {
+        return if g.batch > 1 {
+            halves(context, x, weight, bias, g)
+        } else {
+            compose::conv_direct(x, weight, bias, g)
+        };
+    }
+    let x = if fits_bytes(context, 4 * spans(x)) { x.clone() } else { x.contiguous()? };
     let weight = weight.contiguous()?;
     let bias = bias.map(Tensor::contiguous).transpose()?;
     let work = Work { context, x: &x, weight: &weight, sizes, tiling };
@@ -56,6 +63,33 @@ pub(crate) fn conv_direct(
     let mut along = vec![1; shape.len()];
     along[1] = bias.len();
     sum.add(&bias.reshape(&along)?)
+}
+
+/// Each half of the batch for itself, where a binding cannot hold the whole.
+fn halves(
+    context: &Context,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    g: &ConvGeometry,
+) -> Result<Tensor> {
+    Tensor::build(x.device(), OP, &g.output_shape(), x.dtype(), |out| {
+        for range in [0..g.batch / 2, g.batch / 2..g.batch] {
+            let of_half = ConvGeometry { batch: range.len(), ..g.clone() };
+            let x = x.narrow(0, range.start, range.len())?;
+            let part = conv_direct(context, &x, weight, bias, &of_half)?;
+            let layout = out.layout.narrowed(0, range.start, range.len());
+            let place = ViewMut { buffer: &mut *out.buffer, layout: &layout, dtype: out.dtype };
+            x.device().copy(part.view(), place)?;
+        }
+        Ok(())
+    })
+}
+
+/// Whether it is a plain product of matrices: for a single tap, whose windows need no copy.
+fn is_product(s: &Sizes) -> bool {
+    let plain = s.taps == [1; 3] && s.stride == [1; 3] && s.before == [0; 3] && s.input == s.output;
+    plain && s.channels_in >= 8 && s.channels_out >= 8
 }
 
 /// Elements from the first to the last that a view has.
