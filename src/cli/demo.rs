@@ -175,6 +175,9 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
     })?;
     bar.finish_and_clear();
 
+    // Each model is timed, and three of them write.
+    let bar = progress(converted.len() as u64 + 5, "generating");
+    let timed = |model: &dyn CausalLm, prompt: &[u32]| speed(model, prompt).inspect(|_| bar.inc(1));
     let prompt = tokenizer.encode_prompt(&args.prompt, base.config().bos_token_id)?;
     let mut rows = vec![Row {
         codec: "original, bf16".into(),
@@ -185,7 +188,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
         kl_mean: 0.0,
         top1_agreement: 1.0,
         perplexity: compared.first().map_or(f64::NAN, |c: &Comparison| c.base.perplexity),
-        tokens_per_second: speed(&*base, &prompt)?,
+        tokens_per_second: timed(&*base, &prompt)?,
     }];
     let of_converted = converted.iter().map(|(name, report, model)| {
         let bits = report.totals.converted_bits_per_weight;
@@ -205,7 +208,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
             kl_mean: comparison.kl_mean,
             top1_agreement: comparison.top1_agreement,
             perplexity: comparison.other.perplexity,
-            tokens_per_second: speed(model, &prompt)?,
+            tokens_per_second: timed(model, &prompt)?,
         });
     }
     let write = |model: &dyn CausalLm| -> Result<String> {
@@ -217,6 +220,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
         };
         let done =
             generate_text(model, &tokenizer, &args.prompt, &options, &mut |_| ControlFlow::Continue(()))?;
+        bar.inc(1);
         Ok(done.text)
     };
     let four_bit = converted.iter().find(|(name, ..)| *name == "rotated, 4 bit").map(|(_, _, model)| model);
@@ -230,6 +234,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut Output) -> Outcome {
         native_text: write(&*native)?,
         seconds: start.elapsed().as_secs_f64(),
     };
+    bar.finish_and_clear();
     if args.json {
         return out.json(&report);
     }
