@@ -73,13 +73,33 @@ fn slope(op: UnaryOp) -> Option<(&'static str, &'static str, [f32; 4])> {
     Some((name, text, value))
 }
 
+/// The same for complex numbers: the gradient times the conjugate of the derivative.
+fn complex_slope(op: UnaryOp) -> Option<(&'static str, &'static str, [f32; 4])> {
+    use UnaryOp as U;
+    let (name, text) = match op {
+        U::Exp => ("Exp", "cmul_conj(b, a)"),
+        U::Ln => ("Ln", "cdiv(b, vec2<f32>(a.x, negated(a.y)))"),
+        U::Sqrt => ("Sqrt", "cdiv(b, 2.0 * vec2<f32>(a.x, negated(a.y)))"),
+        U::Recip => ("Recip", "cmul_conj(vec2<f32>(negated(b.x), negated(b.y)), cmul(a, a))"),
+        U::Square => ("Square", "2.0 * cmul_conj(b, a)"),
+        _ => return None,
+    };
+    Some((name, text, [0.0; 4]))
+}
+
+/// The way back of an operation on what this storage holds.
+fn slope_of(op: UnaryOp, store: Store) -> Option<(&'static str, &'static str, [f32; 4])> {
+    if store == Store::C64 { complex_slope(op) } else { slope(op) }
+}
+
 fn slope_map(name: &str, store: Store, text: &str) -> Map {
     pairs(&format!("unary_backward:{name}"), store, text)
 }
 
 /// See `SpectralBackend::unary_backward`.
 pub(crate) fn unary_backward(context: &Context, op: UnaryOp, kept: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let Some((store, (name, text, value))) = real(kept).and_then(|s| Some((s, slope(op)?))) else {
+    let store = if kept.dtype() == DType::C64 { Some(Store::C64) } else { real(kept) };
+    let Some((store, (name, text, value))) = store.and_then(|s| Some((s, slope_of(op, s)?))) else {
         return compose::unary_backward(op, kept, grad);
     };
     of_pairs(context, "unary_backward", &slope_map(name, store, text), kept, grad, value)
@@ -196,7 +216,9 @@ pub(super) fn every_map() -> Vec<Map> {
     for store in [Store::F32, Store::F16, Store::BF16] {
         out.push(pairs("silu_mul", store, SILU_MUL));
         out.push(rope_map(store));
-        let slopes = EVERY_UNARY.iter().filter_map(|&op| slope(op));
+    }
+    for store in [Store::F32, Store::F16, Store::BF16, Store::C64] {
+        let slopes = EVERY_UNARY.iter().filter_map(|&op| slope_of(op, store));
         out.extend(slopes.map(|(name, text, _)| slope_map(name, store, text)));
     }
     out

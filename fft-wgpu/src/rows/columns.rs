@@ -5,6 +5,7 @@ use fft_core::{DType, ReduceOp, Result, Tensor};
 use super::kernel::Extent;
 use crate::call::{Call, declare};
 use crate::context::Context;
+use crate::store::Store;
 
 /// Fewest rows of a part.
 const LEAST_PART: usize = 32;
@@ -27,21 +28,31 @@ pub(super) enum Columns {
 const EVERY: [Columns; 4] = [Columns::Weight, Columns::WeightAndBias, Columns::Magnitude, Columns::ModRelu];
 
 impl Columns {
-    fn label(self) -> String {
-        format!("columns:{self:?}")
+    fn label(self, store: Store) -> String {
+        format!("columns:{self:?} {store:?}")
     }
 
-    fn source(self) -> String {
-        let element = if matches!(self, Self::Magnitude | Self::ModRelu) { "vec2<f32>" } else { "f32" };
+    /// The storages that it takes.
+    fn takes(self) -> &'static [Store] {
+        match self {
+            Self::Magnitude | Self::ModRelu => &[Store::C64],
+            _ => &[Store::F32, Store::F16, Store::BF16],
+        }
+    }
+
+    /// The shader for rows of this storage.
+    fn source(self, store: Store) -> String {
+        let element = store.element();
         let mut operands = vec![("G", element, false), ("X", element, false), ("F", "f32", false)];
-        let mut store = "D0[P.base[3] + to] = whole.x;";
+        let mut put = "D0[P.base[3] + to] = whole.x;";
         if matches!(self, Self::WeightAndBias) {
             operands.extend([("M", "f32", false), ("D0", "f32", true), ("D1", "f32", true)]);
-            store = "D0[P.steps[7][0] + to] = whole.x;\n    D1[P.steps[7][1] + to] = whole.y;";
+            put = "D0[P.steps[7][0] + to] = whole.x;\n    D1[P.steps[7][1] + to] = whole.y;";
         } else {
             operands.push(("D0", "f32", true));
         }
-        let (grad, x, factor) = ("G[P.base[0] + at]", "X[P.base[1] + at]", "F[P.base[2] + r]");
+        let (grad, x) = (store.load("G", "P.base[0] + at"), store.load("X", "P.base[1] + at"));
+        let factor = "F[P.base[2] + r]";
         let term = match self {
             Self::Weight => format!("vec2<f32>({grad} * ({x} * {factor}), 0.0)"),
             Self::WeightAndBias => {
@@ -53,12 +64,17 @@ impl Columns {
             }
         };
         declare(&operands)
-            + &fft_shaders::fill(fft_shaders::COLUMNS, &[("TERM", term.as_str()), ("STORE", store)])
+            + &fft_shaders::fill(fft_shaders::COLUMNS, &[("TERM", term.as_str()), ("STORE", put)])
     }
 
     /// The sums, in parts that one invocation adds each, then of those. `read` is what the variant names, in its order, each contiguous; the first has the
-    /// rows.
-    pub(super) fn run<const N: usize>(self, context: &Context, read: &[&Tensor]) -> Result<[Tensor; N]> {
+    /// rows, which lie in this storage.
+    pub(super) fn run<const N: usize>(
+        self,
+        context: &Context,
+        store: Store,
+        read: &[&Tensor],
+    ) -> Result<[Tensor; N]> {
         let extent = Extent::of(read[0].shape());
         let (rows, n) = (extent.rows(), read[0].len() / extent.rows());
         let part = rows.div_ceil((ENOUGH / n).max(1)).max(LEAST_PART);
@@ -74,7 +90,7 @@ impl Columns {
             }
             call.params.count = (parts * n) as u32;
             call.params.more[..3].copy_from_slice(&[n as u32, rows as u32, part as u32]);
-            call.run(&self.label(), (parts * n).div_ceil(256), || self.source())
+            call.run(&self.label(store), (parts * n).div_ceil(256), || self.source(store))
         })?;
         let mut out = Vec::with_capacity(N);
         for sum in sums {
@@ -89,5 +105,6 @@ impl Columns {
 
 /// Every shader of this module.
 pub(super) fn every_shader() -> Vec<(String, String)> {
-    EVERY.map(|c| (c.label(), c.source())).into()
+    let each = |c: Columns| c.takes().iter().map(move |&store| (c.label(store), c.source(store)));
+    EVERY.into_iter().flat_map(each).collect()
 }

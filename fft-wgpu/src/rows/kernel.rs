@@ -99,7 +99,7 @@ impl Extent {
 
     /// Whether elements of this storage that share a word belong to the same row.
     fn whole_words(self, store: Store) -> bool {
-        self.n.is_multiple_of(store.per_word())
+        self.n.is_multiple_of(store.per_word()) && self.total.is_multiple_of(store.per_word())
     }
 }
 
@@ -143,39 +143,40 @@ impl Rows {
             all += o.value;
         });
         let loads = self.loads(stores, &in_row, &all);
+        let (mut begin, mut add, mut end, mut per_word) = (String::new(), String::new(), String::new(), 1);
         for (i, output) in self.outputs.iter().enumerate() {
             let store = stores[first + i];
+            if output.per != Per::Row && store.packed() && whole_words {
+                // An invocation owns whole words.
+                let bits = store.bytes() * 8;
+                per_word = store.per_word();
+                begin += &format!("        var bits{i} = 0u;\n");
+                add += &format!("            bits{i} |= {} << (k * {bits}u);\n", store.encode(output.value));
+                let word = format!("(u32({}) + start) / {per_word}u + word", base(first + i));
+                end += &format!("        D{i}[{word}] = bits{i};\n");
+                continue;
+            }
             let place = if output.per == Per::Row { "row" } else { "start + r" };
             let put = if store.packed() {
-                store.put("place", output.value).replace("D[", &format!("D{i}["))
+                store.put_into(&format!("D{i}"), "place", output.value)
             } else {
                 format!("D{i}[place] = {};", output.value)
             };
             let place = format!("let place = {} + i32({place});", base(first + i));
-            match output.per {
-                Per::Row => {
-                    of_row += &format!("        {{\n            {place}\n            {put}\n        }}\n")
-                }
-                _ if store.packed() && whole_words => {
-                    // An invocation owns whole words.
-                    let (per, bits) = (store.per_word(), store.bytes() * 8);
-                    return format!(
-                        "    for (var word = lane; word < n / {per}u; word += LANES) {{\n        var bits = 0u;\n        \
-                         for (var k = 0u; k < {per}u; k += 1u) {{\n            let r = word * {per}u + k;\n            {loads}{}\n            \
-                         bits |= {} << (k * {bits}u);\n        }}\n        D{i}[(u32({}) + start) / {per}u + word] = bits;\n    }}\n",
-                        self.each,
-                        store.encode(output.value),
-                        base(first + i),
-                    );
-                }
-                _ => {
-                    of_element += &format!("        {{\n            {place}\n            {put}\n        }}\n")
-                }
-            }
+            let to = if output.per == Per::Row { &mut of_row } else { &mut of_element };
+            *to += &format!("        {{\n            {place}\n            {put}\n        }}\n");
         }
         let mut out = String::new();
         if !of_row.is_empty() {
             out += &format!("    if (lane == 0u) {{\n{of_row}    }}\n");
+        }
+        if !add.is_empty() {
+            out += &format!(
+                "    for (var word = lane; word < n / {per_word}u; word += LANES) {{\n{begin}        \
+                 for (var k = 0u; k < {per_word}u; k += 1u) {{\n            let r = word * {per_word}u + k;\n            \
+                 {loads}{}\n{add}        }}\n{end}    }}\n",
+                self.each
+            );
         }
         if !of_element.is_empty() {
             out += &format!(
@@ -192,8 +193,10 @@ impl Rows {
             .chain((0..self.outputs.len()).map(|i| format!("D{i}")))
             .collect();
         let operands = names.iter().zip(stores).enumerate().map(|(i, (name, store))| {
-            let written = i >= self.inputs.len();
-            let shared = written && !whole_words;
+            let output = i.checked_sub(self.inputs.len()).map(|i| self.outputs[i]);
+            let written = output.is_some();
+            // Results of rows lie beside those of other workgroups.
+            let shared = output.is_some_and(|o| !whole_words || o.per == Per::Row);
             (name.as_str(), if shared { store.target() } else { store.element() }, written)
         });
         let mut out = declare(&operands.collect::<Vec<_>>());
@@ -252,15 +255,16 @@ impl Rows {
 
     /// Runs it over operands whose elements follow one another; `stores` are those of the inputs, then of the outputs. A complex number is
     /// two real ones where the storage says so. `more` goes into the last eight of `P.more`.
-    pub(super) fn run<const N: usize>(
+    pub(super) fn run<'a>(
         &self,
-        context: &Context,
+        context: &'a Context,
         stores: &[Store],
-        inputs: &[View<'_>],
-        outputs: [ViewMut<'_>; N],
+        inputs: &[View<'a>],
+        outputs: impl IntoIterator<Item = ViewMut<'a>>,
         extent: Extent,
         (value, more): ([f32; 4], [f32; 8]),
     ) -> Result<()> {
+        let outputs: Vec<_> = outputs.into_iter().collect();
         let mut call = Call::new(context, self.name);
         let sizes = inputs.iter().map(|x| x.dtype.size()).chain(outputs.iter().map(|x| x.dtype.size()));
         let sizes: [usize; 8] = {

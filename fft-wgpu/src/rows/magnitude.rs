@@ -92,7 +92,7 @@ pub(crate) fn mod_relu_backward(
         let views = [z.view(), bias.view(), grad.view()];
         MOD_RELU_BACKWARD.run(context, &stores, &views, [dst], Extent::of(z.shape()), NO_NUMBERS)
     })?;
-    let [of_bias] = Columns::ModRelu.run(context, &[&grad, &z, &bias])?;
+    let [of_bias] = Columns::ModRelu.run(context, Store::C64, &[&grad, &z, &bias])?;
     Ok([of_z, of_bias])
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn magnitude_norm_backward(
             let numbers = ([eps as f32, 0.0, 0.0, 0.0], [0.0; 8]);
             MAGNITUDE_NORM_BACKWARD.run(context, &stores, &views, [dst, factors], extent, numbers)
         })?;
-        let [sums] = Columns::Magnitude.run(context, &[&grad, &z, &factors])?;
+        let [sums] = Columns::Magnitude.run(context, Store::C64, &[&grad, &z, &factors])?;
         of_weight = Some(sums);
         Ok(())
     })?;

@@ -34,11 +34,6 @@ fn suits(context: &Context, tensors: &[&Tensor]) -> Option<Store> {
     real(first).filter(|_| !first.is_empty() && fits(context, tensors))
 }
 
-/// The same for kernels in single precision throughout.
-fn suits_single(context: &Context, tensors: &[&Tensor]) -> bool {
-    suits(context, tensors) == Some(Store::F32)
-}
-
 /// An operation whose operands and result have one dtype; the result has the shape of the first.
 fn one_result(
     context: &Context,

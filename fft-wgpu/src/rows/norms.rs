@@ -1,10 +1,10 @@
 //! Norms of rows, and their ways back.
 
-use fft_core::{Result, Tensor, compose};
+use fft_core::{DType, Result, Tensor, compose};
 
 use super::columns::Columns;
 use super::kernel::{Extent, Join, Output, Pass, Per, Rows};
-use super::{every_real, one_result, suits, suits_single};
+use super::{every_real, one_result, suits};
 use crate::context::Context;
 use crate::store::Store;
 
@@ -104,6 +104,39 @@ pub(crate) fn layer_norm(
     one_result(context, &LAYER_NORM, store, &[x, weight, bias], [eps, 0.0, 0.0, 0.0])
 }
 
+/// The way back: the gradient in the rows, and what `N` numbers in single precision for each row, `FACTOR` first, leave for `sums` along columns.
+fn backward<const N: usize, const M: usize>(
+    context: &Context,
+    (rows, columns): (&Rows, Columns),
+    store: Store,
+    [x, weight, grad]: [&Tensor; 3],
+    eps: f32,
+) -> Result<(Tensor, [Tensor; M])> {
+    let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
+    let extent = Extent::of(x.shape());
+    let mut kept = None;
+    let of_x = Tensor::build(x.device(), rows.name, x.shape(), x.dtype(), |dst| {
+        let shape: &[usize] = &[extent.rows()];
+        let made = Tensor::build_many(x.device(), rows.name, [shape; N], DType::F32, |of_rows| {
+            let mut stores = vec![store; 4];
+            stores.resize(4 + N, Store::F32);
+            let views = [x.view(), weight.view(), grad.view()];
+            let outputs = std::iter::once(dst).chain(of_rows);
+            rows.run(context, &stores, &views, outputs, extent, ([eps, 0.0, 0.0, 0.0], [0.0; 8]))
+        })?;
+        kept = Some(made);
+        Ok(())
+    })?;
+    let mut read = vec![&grad, &x];
+    read.extend(kept.iter().flatten());
+    let sums: [Tensor; M] = columns.run(context, store, &read)?;
+    let mut out = Vec::with_capacity(M);
+    for sum in sums {
+        out.push(sum.to_dtype(x.dtype())?);
+    }
+    Ok((of_x, std::array::from_fn(|i| out[i].clone())))
+}
+
 /// See `SpectralBackend::rms_norm_backward`.
 pub(crate) fn rms_norm_backward(
     context: &Context,
@@ -112,19 +145,9 @@ pub(crate) fn rms_norm_backward(
     grad: &Tensor,
     eps: f32,
 ) -> Result<[Tensor; 2]> {
-    if !suits_single(context, &[x]) {
-        return compose::rms_norm_backward(x, weight, grad, eps);
-    }
-    let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
-    let extent = Extent::of(x.shape());
-    let shapes: [&[usize]; 2] = [x.shape(), &[extent.rows()]];
-    let [of_x, factors] =
-        Tensor::build_many(x.device(), RMS_NORM_BACKWARD.name, shapes, x.dtype(), |outputs| {
-            let views = [x.view(), weight.view(), grad.view()];
-            let numbers = ([eps, 0.0, 0.0, 0.0], [0.0; 8]);
-            RMS_NORM_BACKWARD.run(context, &[Store::F32; 5], &views, outputs, extent, numbers)
-        })?;
-    let [of_weight] = Columns::Weight.run(context, &[&grad, &x, &factors])?;
+    let Some(store) = suits(context, &[x]) else { return compose::rms_norm_backward(x, weight, grad, eps) };
+    let way = (&RMS_NORM_BACKWARD, Columns::Weight);
+    let (of_x, [of_weight]) = backward::<1, 1>(context, way, store, [x, weight, grad], eps)?;
     Ok([of_x, of_weight])
 }
 
@@ -136,27 +159,21 @@ pub(crate) fn layer_norm_backward(
     grad: &Tensor,
     eps: f32,
 ) -> Result<[Tensor; 3]> {
-    if !suits_single(context, &[x]) {
-        return compose::layer_norm_backward(x, weight, grad, eps);
-    }
-    let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
-    let extent = Extent::of(x.shape());
-    let rows: &[usize] = &[extent.rows()];
-    let shapes: [&[usize]; 3] = [x.shape(), rows, rows];
-    let [of_x, factors, means] =
-        Tensor::build_many(x.device(), LAYER_NORM_BACKWARD.name, shapes, x.dtype(), |outputs| {
-            let views = [x.view(), weight.view(), grad.view()];
-            let numbers = ([eps, 0.0, 0.0, 0.0], [0.0; 8]);
-            LAYER_NORM_BACKWARD.run(context, &[Store::F32; 6], &views, outputs, extent, numbers)
-        })?;
-    let [of_weight, of_bias] = Columns::WeightAndBias.run(context, &[&grad, &x, &factors, &means])?;
+    let Some(store) = suits(context, &[x]) else { return compose::layer_norm_backward(x, weight, grad, eps) };
+    let way = (&LAYER_NORM_BACKWARD, Columns::WeightAndBias);
+    let (of_x, [of_weight, of_bias]) = backward::<2, 2>(context, way, store, [x, weight, grad], eps)?;
     Ok([of_x, of_weight, of_bias])
 }
 
 /// Every shader of this module.
 pub(super) fn every_shader() -> Vec<(String, String)> {
     let mut out = [every_real(&RMS_NORM), every_real(&LAYER_NORM)].concat();
-    out.extend(RMS_NORM_BACKWARD.every_shader(&[Store::F32; 5]));
-    out.extend(LAYER_NORM_BACKWARD.every_shader(&[Store::F32; 6]));
+    for store in [Store::F32, Store::F16, Store::BF16] {
+        for rows in [RMS_NORM_BACKWARD, LAYER_NORM_BACKWARD] {
+            let mut stores = vec![store; 4];
+            stores.resize(rows.inputs.len() + rows.outputs.len(), Store::F32);
+            out.extend(rows.every_shader(&stores));
+        }
+    }
     out
 }

@@ -4,7 +4,7 @@ use fft_core::optimise::{AdamWStep, SgdStep};
 use fft_core::{Result, Tensor, compose};
 
 use super::kernel::{Extent, Output, Per, Rows};
-use super::{NO_NUMBERS, suits_single};
+use super::{NO_NUMBERS, every_real, suits};
 use crate::call::fits;
 use crate::context::Context;
 use crate::store::Store;
@@ -133,20 +133,21 @@ pub(crate) fn silu_mul_backward(
     up: &Tensor,
     grad: &Tensor,
 ) -> Result<[Tensor; 2]> {
-    if !suits_single(context, &[gate]) {
-        return compose::silu_mul_backward(gate, up, grad);
-    }
+    let Some(store) = suits(context, &[gate]) else { return compose::silu_mul_backward(gate, up, grad) };
     let (gate, up, grad) = (gate.contiguous()?, up.contiguous()?, grad.contiguous()?);
     let shapes = [gate.shape(); 2];
     Tensor::build_many(gate.device(), SILU_MUL_BACKWARD.name, shapes, gate.dtype(), |outputs| {
         let views = [gate.view(), up.view(), grad.view()];
         let extent = Extent::flat(gate.len());
-        SILU_MUL_BACKWARD.run(context, &[Store::F32; 5], &views, outputs, extent, NO_NUMBERS)
+        SILU_MUL_BACKWARD.run(context, &[store; 5], &views, outputs, extent, NO_NUMBERS)
     })
 }
 
 /// Every shader of this module.
 pub(super) fn every_shader() -> Vec<(String, String)> {
     let stores = |rows: &Rows| vec![Store::F32; rows.inputs.len() + rows.outputs.len()];
-    [ADAMW, SGD, SGD_MOMENTUM, SILU_MUL_BACKWARD].iter().flat_map(|r| r.every_shader(&stores(r))).collect()
+    let mut out: Vec<_> =
+        [ADAMW, SGD, SGD_MOMENTUM].iter().flat_map(|r| r.every_shader(&stores(r))).collect();
+    out.extend(every_real(&SILU_MUL_BACKWARD));
+    out
 }

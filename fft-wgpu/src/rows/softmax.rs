@@ -3,7 +3,7 @@
 use fft_core::{Result, Tensor, compose};
 
 use super::kernel::{Extent, Join, Output, Pass, Per, Rows};
-use super::{NO_NUMBERS, every_real, one_result, suits, suits_single};
+use super::{NO_NUMBERS, every_real, one_result, suits};
 use crate::context::Context;
 use crate::store::Store;
 
@@ -150,7 +150,7 @@ pub(crate) fn cross_entropy(
     logits: &Tensor,
     targets: &Tensor,
 ) -> Result<(Tensor, Tensor)> {
-    let Some(class) = classes(targets).filter(|_| suits_single(context, &[logits])) else {
+    let (Some(class), Some(store)) = (classes(targets), suits(context, &[logits])) else {
         return compose::cross_entropy(logits, targets);
     };
     let (x, t, shape) = (logits.contiguous()?, targets.contiguous()?, targets.shape());
@@ -160,7 +160,7 @@ pub(crate) fn cross_entropy(
         [shape, shape],
         x.dtype(),
         |[loss, logarithm]| {
-            let stores = [Store::F32, class, Store::F32, Store::F32];
+            let stores = [store, class, store, store];
             let views = [x.view(), t.view()];
             with_targets(CROSS_ENTROPY, class).run(
                 context,
@@ -183,13 +183,13 @@ pub(crate) fn cross_entropy_backward(
     log_sum_exp: &Tensor,
     grad: &Tensor,
 ) -> Result<Tensor> {
-    let Some(class) = classes(targets).filter(|_| suits_single(context, &[logits])) else {
+    let (Some(class), Some(store)) = (classes(targets), suits(context, &[logits])) else {
         return compose::cross_entropy_backward(logits, targets, log_sum_exp, grad);
     };
     let (x, t) = (logits.contiguous()?, targets.contiguous()?);
     let (logarithm, grad) = (log_sum_exp.contiguous()?, grad.contiguous()?);
     Tensor::build(x.device(), CROSS_ENTROPY_BACKWARD.name, x.shape(), x.dtype(), |dst| {
-        let stores = [Store::F32, class, Store::F32, Store::F32, Store::F32];
+        let stores = [store, class, store, store, store];
         let views = [x.view(), t.view(), logarithm.view(), grad.view()];
         let rows = with_targets(CROSS_ENTROPY_BACKWARD, class);
         rows.run(context, &stores, &views, [dst], Extent::of(x.shape()), NO_NUMBERS)
@@ -202,9 +202,11 @@ pub(super) fn every_shader() -> Vec<(String, String)> {
         [SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX, LOG_SOFTMAX_BACKWARD].iter().flat_map(every_real).collect();
     for rows in [CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD] {
         for class in [Store::U32, Store::I64] {
-            let mut stores = vec![Store::F32; rows.inputs.len() + rows.outputs.len()];
-            stores[1] = class;
-            out.extend(with_targets(rows, class).every_shader(&stores));
+            for store in [Store::F32, Store::F16, Store::BF16] {
+                let mut stores = vec![store; rows.inputs.len() + rows.outputs.len()];
+                stores[1] = class;
+                out.extend(with_targets(rows, class).every_shader(&stores));
+            }
         }
     }
     out
