@@ -39,7 +39,9 @@ pub(super) struct Key {
     pub(super) points: usize,
     /// Lines of a workgroup.
     pub(super) lines: usize,
-    /// Columns go from one buffer to another: an input channel has several output channels.
+    /// The axis along which they are: 2 for rows.
+    pub(super) axis: usize,
+    /// The way back begins with the product: an input channel has several output channels.
     pub(super) apart: bool,
     /// Not all points of the last axis are outputs.
     pub(super) strided: bool,
@@ -121,7 +123,7 @@ const WRITTEN: &str = "    {
     }
 ";
 
-/// A column: `P.more[1].x` planes of each volume, `P.more[1].w` columns of each plane, `P.flags` the axis along which they are.
+/// A column: `P.more[1].x` planes of each volume, `P.more[1].w` columns of each plane.
 const COLUMN: &str = "struct Place {
     here: bool,
     channel: u32,
@@ -137,9 +139,10 @@ fn place_of(item: u32) -> Place {
     let volume = planes / P.more[1].x;
     let tile = tile_of(volume);
     let n = i32(planes - volume * P.more[1].x);
-    let start = start_of(tile, P.flags);
-    let high = min(P.steps[3u + P.flags].x, P.steps[P.flags].w - start);
-    let outputs = min(P.steps[3u + P.flags].y, P.steps[3u + P.flags].w - tile.at[P.flags] * P.steps[3u + P.flags].y);
+    let start = start_of(tile, AXISu);
+    let high = min(P.steps[OUTu].x, P.steps[AXISu].w - start);
+    let outputs = min(P.steps[OUTu].y, P.steps[OUTu].w - tile.at[AXISu] * P.steps[OUTu].y);
+    let limit = (outputs - 1) * P.steps[OUTu].z + 1;
     var plane = 0;
     var here = true;
 ";
@@ -171,13 +174,13 @@ impl Key {
         if matches!(self.part, Part::Line | Part::RowsThere) {
             out.push(("U", real, false));
         }
-        if self.apart && self.part == Part::Columns {
+        if self.apart {
             out.push(("F", complex, false));
         }
-        if self.part != Part::Line {
+        if self.part != Part::Line && !(self.apart && self.part == Part::RowsBack) {
             out.push(("X", complex, self.part != Part::RowsBack));
         }
-        if matches!(self.part, Part::Line | Part::Columns) {
+        if self.apart || matches!(self.part, Part::Line | Part::Columns) {
             out.push(("H", complex, false));
         }
         if matches!(self.part, Part::Line | Part::RowsBack) {
@@ -258,28 +261,21 @@ impl Key {
     fn functions(&self) -> String {
         let mut out = TILE.to_owned();
         if self.columns() {
-            out += COLUMN;
+            let out_axis = format!("{}u", 3 + self.axis);
+            out += &COLUMN.replace("AXISu", &format!("{}u", self.axis)).replace("OUTu", &out_axis);
+            // Columns along the first axis go through all planes.
             out += match self.part {
+                _ if self.axis == 0 => "",
                 Part::ColumnsBack => {
-                    "    if (P.flags == 1u) {
-        plane = n * P.steps[3].z;
-        here = tile.at.x * P.steps[3].y + n < P.steps[3].w;
-    }
-"
+                    "    plane = n * P.steps[3].z;\n    here = tile.at.x * P.steps[3].y + n < P.steps[3].w;\n"
                 }
                 _ => {
-                    "    if (P.flags == 1u) {
-        let before = start_of(tile, 0u);
-        plane = n + max(-before, 0);
-        here = plane < P.steps[3].x && before + plane < P.steps[0].w;
-    }
-"
+                    "    let before = start_of(tile, 0u);\n    plane = n + max(-before, 0);\n    \
+                     here = plane < P.steps[3].x && before + plane < P.steps[0].w;\n"
                 }
             };
-            out += "    let first = plane * i32(P.more[2].y) + i32(item - planes * P.more[1].w);
-    return Place(here, tile.channel, i32(volume), first, max(-start, 0), high, (outputs - 1) * P.steps[3u + P.flags].z + 1);
-}
-";
+            out += "    let first = plane * i32(P.more[2].y) + i32(item - planes * P.more[1].w);\n    \
+                    return Place(here, tile.channel, i32(volume * P.more[2].x), first, max(-start, 0), high, limit);\n}\n";
             return out;
         }
         out += ROW;
@@ -331,19 +327,11 @@ impl Key {
         for q in 0..pass.radix {
             let n = format!("j + {}u", q * pass.step());
             let _ = if self.columns() {
-                let (name, volume) = match self.apart && self.part == Part::Columns {
-                    // The volume of the input channel: as many tiles before it as channels of the result have.
-                    true => (
-                        "F",
-                        "(at.volume - i32((at.channel - at.channel / P.more[1].z) * P.more[0].x))".to_owned(),
-                    ),
-                    false => ("X", "at.volume".to_owned()),
-                };
                 // Rows outside the input were not written.
+                let point = self.number("X", &n);
                 writeln!(
                     out,
-                    "if (i32({n}) >= at.low && i32({n}) < at.high) {{ v[{q}] = {name}[{} + {volume} * i32(P.more[2].x) + at.first + i32(({n}) * P.more[1].w)]; }} else {{ v[{q}] = vec2<f32>(0.0); }}",
-                    self.base(name)
+                    "if (i32({n}) >= at.low && i32({n}) < at.high) {{ v[{q}] = {point}; }} else {{ v[{q}] = vec2<f32>(0.0); }}"
                 )
             } else {
                 let x = format!("vec2<f32>(real_at(at, {n}), -real_at(at, {n} + {}u))", self.points);
@@ -356,39 +344,53 @@ impl Key {
         out
     }
 
-    /// The place of point `q` of the transform at hand of the last pass.
-    fn bin(&self, pass: Pass, q: usize) -> String {
-        let bin = format!("{}u + rest", q * (self.points / pass.radix));
-        let x = self.base("X");
-        if self.columns() {
-            format!("X[{x} + at.volume * i32(P.more[2].x) + at.first + i32(({bin}) * P.more[1].w)]")
-        } else {
-            format!("X[{x} + at.row + i32({bin})]")
+    /// Number `n` of the line at hand: of tiles, or of a kernel's spectrum, where lines begin at `h`.
+    fn number(&self, name: &str, n: &str) -> String {
+        let base = self.base(name);
+        match (self.columns(), name) {
+            (true, "H") => format!("H[h + at.first + i32(({n}) * P.more[1].w)]"),
+            (true, _) => format!("{name}[{base} + at.volume + at.first + i32(({n}) * P.more[1].w)]"),
+            (false, "H") => format!("H[h + i32({n})]"),
+            (false, _) => format!("{name}[{base} + at.row + i32({n})]"),
         }
+    }
+
+    /// The number that point `q` of a transform of the last pass is kept as.
+    fn bin(&self, pass: Pass, q: usize) -> String {
+        format!("{}u + rest", q * (self.points / pass.radix))
     }
 
     /// The end of the way there.
     fn keep(&self, pass: Pass) -> String {
-        let stores: String =
-            (0..pass.radix).map(|q| format!("{} = v[{q}] * P.value.xy;\n", self.bin(pass, q))).collect();
+        let store = |q| format!("{} = v[{q}] * P.value.xy;\n", self.number("X", &self.bin(pass, q)));
+        let stores: String = (0..pass.radix).map(store).collect();
         format!("if (here) {{\n{stores}}}\n")
     }
 
     /// The begin of the way back, which is the way there of numbers with exchanged parts.
     fn kept(&self, pass: Pass) -> String {
-        (0..pass.radix).map(|q| format!("v[{q}] = {}.yx;\n", self.bin(pass, q))).collect()
+        if !self.apart {
+            let load = |q| format!("v[{q}] = {}.yx;\n", self.number("X", &self.bin(pass, q)));
+            return (0..pass.radix).map(load).collect();
+        }
+        // The tiles of the input channel lie nearer to the first by those of the output channels between.
+        let place = if self.columns() { "volume" } else { "row" };
+        let mut out =
+            "let nearer = i32((at.channel - at.channel / P.more[1].z) * P.more[0].x * P.more[2].x);\n"
+                .to_owned();
+        for q in 0..pass.radix {
+            let from = self.number("F", &self.bin(pass, q));
+            let from = from.replace(&format!("at.{place}"), &format!("at.{place} - nearer"));
+            let _ = writeln!(out, "v[{q}] = {from};");
+        }
+        out + &self.product(pass)
     }
 
     /// The product with the spectrum of the kernel, parts exchanged.
     fn product(&self, pass: Pass) -> String {
         let mut out = format!("let h = {} + i32(at.channel * P.more[2].x);\n", self.base("H"));
         for q in 0..pass.radix {
-            let bin = format!("{}u + rest", q * (self.points / pass.radix));
-            let place = match self.columns() {
-                true => format!("at.first + i32(({bin}) * P.more[1].w)"),
-                false => format!("i32({bin})"),
-            };
-            let _ = writeln!(out, "v[{q}] = cmul(v[{q}], H[h + {place}]).yx;");
+            let _ = writeln!(out, "v[{q}] = cmul(v[{q}], {}).yx;", self.number("H", &self.bin(pass, q)));
         }
         out
     }
@@ -399,11 +401,8 @@ impl Key {
         for q in 0..pass.radix {
             let n = format!("j + {}u", q * pass.step());
             let _ = if self.columns() {
-                let x = self.base("X");
-                writeln!(
-                    out,
-                    "if (i32({n}) < at.limit) {{ X[{x} + at.volume * i32(P.more[2].x) + at.first + i32(({n}) * P.more[1].w)] = v[{q}].yx; }}"
-                )
+                let point = self.number("X", &n);
+                writeln!(out, "if (i32({n}) < at.limit) {{ {point} = v[{q}].yx; }}")
             } else {
                 let y = match Self::twist(pass, q) {
                     Some(twist) => format!("cmul(v[{q}], {twist})"),

@@ -45,7 +45,7 @@ struct Share {
 /// What a kernel reads and writes beside tables, spectrum and bias.
 struct Operands<'a> {
     input: Option<View<'a>>,
-    /// Tiles of input channels, where those of output channels lie apart.
+    /// Tiles of input channels, multiplied with the spectrum where the way back begins.
     from: Option<View<'a>>,
     tiles: Option<View<'a>>,
     result: Option<View<'a>>,
@@ -209,7 +209,7 @@ impl Conv<'_> {
         let tiles = axes.iter().map(|a| a.tiles as usize).product::<usize>();
         let all = Share { batch: 0..batch, groups: 0..self.groups, tiles: 0..tiles };
         Tensor::build(x.device(), OP, &self.output_shape(batch, &axes), DType::F32, |dst| {
-            if self.across().is_empty() && self.channels_in == 1 {
+            if self.across().is_empty() && self.channels_in == 1 && self.channels_out <= 2 {
                 let operands =
                     Operands { input: Some(x.view()), from: None, tiles: None, result: Some(read(&dst)) };
                 return self.kernel(Part::Line, 2, &axes, &all, operands, [1.0; 2]);
@@ -229,6 +229,11 @@ impl Conv<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Whether groups have one channel in and out.
+    fn single(&self) -> bool {
+        (self.channels_in, self.channels_out) == (1, 1)
     }
 
     /// Axes before the last, the outermost first.
@@ -264,37 +269,44 @@ impl Conv<'_> {
             Tensor::build(x.device(), OP, &shape(channels), DType::C64, write)
         };
         let across = self.across();
-        let apart = (self.channels_in, self.channels_out) != (1, 1);
         let along = |part: Part, axis: usize, from: Option<View<'_>>, tiles: View<'_>| {
             let operands = Operands { from, ..Operands::tiles(tiles) };
             self.kernel(part, axis, axes, share, operands, [1.0; 2])
         };
-        // The product is part of the outermost columns' kernel where it mixes nothing.
-        let outside = usize::from(self.channels_in == 1);
-        let inner = across.get(outside..).unwrap_or_default();
-        let tiles = make(self.channels_in, &|to| {
-            self.there(axes, share, x.view(), read(&to), inner, [1.0; 2])?;
-            match across.first() {
-                Some(&axis) if !apart => along(Part::Columns, axis, None, read(&to)),
-                _ => Ok(()),
+        let last = |operands: Operands<'_>| {
+            let operands = Operands { result: Some(result), ..operands };
+            self.kernel(Part::RowsBack, 2, axes, share, operands, [1.0; 2])
+        };
+        // The outermost columns, and those within.
+        let (outer, inner) = across.split_first().map_or((None, &[][..]), |(a, rest)| (Some(*a), rest));
+        let tiles = make(self.channels_in, &|to| match outer {
+            Some(axis) if self.single() => {
+                self.there(axes, share, x.view(), read(&to), inner, [1.0; 2])?;
+                along(Part::Columns, axis, None, read(&to))
             }
+            _ => self.there(axes, share, x.view(), read(&to), &across, [1.0; 2]),
         })?;
-        let tiles = match across.first() {
-            Some(&axis) if self.channels_in == 1 && apart => {
-                make(self.channels_out, &|to| along(Part::Columns, axis, Some(tiles.view()), read(&to)))?
+        let tiles = match outer {
+            _ if self.single() => tiles,
+            Some(axis) if self.channels_in == 1 => {
+                make(self.channels_out, &|to| along(Part::ColumnsBack, axis, Some(tiles.view()), read(&to)))?
             }
-            _ if apart => make(self.channels_out, &|to| self.mix(share, &tiles, to))?,
-            _ => tiles,
+            None if self.channels_in == 1 => {
+                return last(Operands { input: None, from: Some(tiles.view()), tiles: None, result: None });
+            }
+            _ => make(self.channels_out, &|mut to| {
+                self.mix(share, &tiles, &mut to)?;
+                outer.map_or(Ok(()), |axis| along(Part::ColumnsBack, axis, None, read(&to)))
+            })?,
         };
         for &axis in inner {
             along(Part::ColumnsBack, axis, None, tiles.view())?;
         }
-        let operands = Operands { result: Some(result), ..Operands::tiles(tiles.view()) };
-        self.kernel(Part::RowsBack, 2, axes, share, operands, [1.0; 2])
+        last(Operands::tiles(tiles.view()))
     }
 
     /// For each bin and group a product `[tiles, channels in] x [channels in, channels out]`, of matrices that lie across one another.
-    fn mix(&self, share: &Share, tiles: &Tensor, to: ViewMut<'_>) -> Result<()> {
+    fn mix(&self, share: &Share, tiles: &Tensor, to: &mut ViewMut<'_>) -> Result<()> {
         let Some(spectrum) = self.spectrum else { return Ok(()) };
         let (groups, bins) = (share.groups.clone(), self.form.bins());
         let order = [3, 0, 2, 1];
@@ -302,12 +314,8 @@ impl Conv<'_> {
         let w = spectrum.reshape(&shape)?.narrow(0, groups.start, groups.len())?.permute(&[3, 0, 2, 1])?;
         let x = tiles.permute(&order)?;
         let layout = to.layout.permuted(&order);
-        matmul(
-            self.context,
-            x.view(),
-            w.view(),
-            ViewMut { buffer: to.buffer, layout: &layout, dtype: to.dtype },
-        )
+        let to = ViewMut { buffer: &mut *to.buffer, layout: &layout, dtype: to.dtype };
+        matmul(self.context, x.view(), w.view(), to)
     }
 
     /// A kernel over all lines of some tiles; `axis` is the one along which they are.
@@ -327,6 +335,7 @@ impl Conv<'_> {
             part,
             points,
             lines: super::lines(points, points.next_multiple_of(16)),
+            axis,
             apart: operands.from.is_some(),
             strided: ends && axes[2].stride > 1,
             bias: ends && self.bias.is_some(),
@@ -380,10 +389,9 @@ impl Conv<'_> {
         let (batch, tiles) = (share.batch.len(), share.tiles.len());
         let count = share.groups.len() * channels * batch * tiles * lines;
         call.params.count = count as u32;
-        call.params.flags = axis as u32;
         call.params.value[..2].copy_from_slice(&scale);
-        // Output channels of the one input channel that such kernels have.
-        let copies = if matches!(part, Part::Line | Part::Columns) { channels } else { 1 };
+        // Output channels of the one input channel that the kernel meets.
+        let copies = if part == Part::Line || key.apart { channels } else { 1 };
         call.params.more = [
             batch * tiles,
             tiles,
@@ -437,19 +445,21 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = Vec::new();
     for points in [2, 3, 7, 16, 18, 20, 48, 64, 112, 160, 576, 2048] {
         let lines = super::lines(points, points.next_multiple_of(16));
-        let mut put = |part: Part, bits: [bool; 3]| {
-            let [apart, strided, bias] = bits;
-            let key = Key { part, points, lines, apart, strided, bias };
+        let mut put = |part: Part, axis: usize, [apart, strided, bias]: [bool; 3]| {
+            let key = Key { part, points, lines, axis, apart, strided, bias };
             out.push((key.label(), key.source()));
         };
-        for part in [Part::RowsThere, Part::ColumnsThere, Part::ColumnsBack] {
-            put(part, [false; 3]);
+        put(Part::RowsThere, 2, [false; 3]);
+        for axis in 0..2 {
+            for part in [Part::ColumnsThere, Part::Columns, Part::ColumnsBack] {
+                put(part, axis, [false; 3]);
+            }
+            put(Part::ColumnsBack, axis, [true, false, false]);
         }
-        put(Part::Columns, [false; 3]);
-        put(Part::Columns, [true, false, false]);
         for part in [Part::Line, Part::RowsBack] {
-            for (strided, bias) in [(false, false), (false, true), (true, false), (true, true)] {
-                put(part, [false, strided, bias]);
+            for bits in 0..8 {
+                let [apart, strided, bias] = [0, 1, 2].map(|i| bits >> i & 1 == 1);
+                put(part, 2, [apart && part == Part::RowsBack, strided, bias]);
             }
         }
     }
