@@ -6,6 +6,7 @@ mod in_place;
 mod kernel;
 mod long_conv;
 mod plan;
+mod plane_call;
 mod plane_kernel;
 mod planes;
 mod plans;
@@ -328,7 +329,7 @@ fn lines(points: usize, pitch: usize) -> usize {
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
     out.extend(long_conv::every_shader());
-    out.extend(planes::every_shader());
+    out.extend(plane_call::every_shader());
     for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
         for (load, save) in [
             (Load::Complex, Save::Complex),
