@@ -162,8 +162,8 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        let Self { part, points, lines, apart, strided, bias } = *self;
-        let words = [("apart", apart), ("strided", strided), ("bias", bias)];
+        let Self { part, points, lines, axis, apart, strided, bias } = *self;
+        let words = [("first", axis == 0), ("apart", apart), ("strided", strided), ("bias", bias)];
         format!("plane {part:?} {points} x{lines}{}", those_that_hold(&words)).to_lowercase()
     }
 
