@@ -1,5 +1,7 @@
 //! A call of a kernel of its own: whole tensors in, whole tensors out.
 
+use std::ops::Range;
+
 use fft_core::{Result, Tensor, View, ViewMut};
 
 use crate::context::Context;
@@ -57,6 +59,14 @@ impl<'a> Call<'a> {
     pub(crate) fn write(&mut self, x: ViewMut<'a>) -> Result<()> {
         let operand = Operand::new(block_of(self.context, self.op, x.buffer)?, x.dtype.size(), x.layout);
         self.operand(operand, x.layout.shape(), true)
+    }
+
+    /// The next operand: so many of the elements of a tensor, which follow one another.
+    pub(crate) fn part(&mut self, x: View<'a>, elements: Range<usize>, write: bool) -> Result<()> {
+        let mut operand = Operand::new(block_of(self.context, self.op, x.buffer)?, x.dtype.size(), x.layout);
+        operand.offset += elements.start as i64;
+        operand.strides = vec![1];
+        self.operand(operand, &[elements.len()], write)
     }
 
     /// The next operand, of the caller's own memory.

@@ -1,6 +1,7 @@
 //! Reductions, tables and what is composed of them where a binding holds only a part: the same as on a device whose bindings hold all.
 
 use fft_core::backend::AttentionSpec;
+use fft_core::optimise::AdamWStep;
 use fft_core::{DType, Device, Error, ReduceOp, Result, ScatterMode, Tensor};
 use fft_wgpu::WgpuOptions;
 
@@ -146,22 +147,79 @@ fn tables() {
     });
 }
 
-/// What runs as a composition where a binding does not hold its operands.
+/// Rows are worked on as many at once as bindings hold: the same kernels, and the same bits.
+#[test]
+fn rows() {
+    let Some(devices) = open(64 << 10) else { return };
+    type Work = fn(&[Tensor]) -> Result<Vec<Tensor>>;
+    let of_two: [(&str, Work); 9] = [
+        ("softmax", |t| Ok(vec![t[0].softmax(1)?])),
+        ("softmax along columns", |t| Ok(vec![t[0].softmax(0)?])),
+        ("softmax's way back", |t| Ok(vec![t[0].softmax_backward(&t[1], 1)?])),
+        ("log softmax", |t| Ok(vec![t[0].log_softmax(1)?])),
+        ("layer norm", |t| Ok(vec![t[0].layer_norm(&t[2], &t[2], 1e-5)?])),
+        ("layer norm's way back", |t| Ok(t[0].layer_norm_backward(&t[2], &t[1], 1e-5)?.into())),
+        ("RMS norm's way back", |t| Ok(t[0].rms_norm_backward(&t[2], &t[1], 1e-5)?.into())),
+        ("gate's way back", |t| Ok(t[0].silu_mul_backward(&t[1], &t[0])?.into())),
+        ("cross-entropy", |t| {
+            let index: Vec<u32> = (0..t[0].shape()[0] as u32).map(|i| i % 72).collect();
+            let targets = Tensor::from_slice(t[0].device(), &index, &[index.len()])?;
+            let (loss, logarithm) = t[0].cross_entropy(&targets)?;
+            let grad = t[0].cross_entropy_backward(&targets, &logarithm, &loss)?;
+            Ok(vec![loss, logarithm, grad])
+        }),
+    ];
+    let each = |what: &str, work: &dyn Fn(&Device) -> Result<Vec<Tensor>>| {
+        let [small, large] = devices.each_ref().map(|d| work(d).unwrap_or_else(|e| panic!("{what}: {e}")));
+        for (i, (small, large)) in small.iter().zip(&large).enumerate() {
+            assert!(small.to_bytes().unwrap() == large.to_bytes().unwrap(), "{what}: result {i} differs");
+        }
+    };
+    for dtype in [DType::F32, DType::F16] {
+        for shape in [[900, 70], [1003, 71]] {
+            let operands = |d: &Device| -> Result<Vec<Tensor>> {
+                let x = whole(d, &shape, DType::F32).affine(0.05, 0.0)?;
+                let all = [x.clone(), x.affine(0.5, 0.3)?, whole(d, &shape[1..], DType::F32)];
+                all.iter().map(|t| t.to_dtype(dtype)).collect()
+            };
+            for (name, work) in of_two {
+                each(&format!("{name} of {shape:?}, {dtype}"), &|d| work(&operands(d)?));
+            }
+        }
+    }
+    each("norm of magnitudes", &|d| {
+        let (z, grad) =
+            (whole(d, &[400, 70], DType::C64), whole(d, &[400, 70], DType::C64).affine(0.5, 1.0)?);
+        let w = whole(d, &[70], DType::F32);
+        let mut out = vec![z.magnitude_norm(&w, 1e-5)?, z.mod_relu(&w)?];
+        out.extend(z.magnitude_norm_backward(&w, &grad, 1e-5)?);
+        out.extend(z.mod_relu_backward(&w, &grad)?);
+        Ok(out)
+    });
+    for dtype in [DType::F32, DType::C64] {
+        each("AdamW", &|d| {
+            let shape = [30_001];
+            let grad = whole(d, &shape, dtype);
+            let mut parameter = grad.affine(0.5, 1.0)?;
+            let [mut mean, mut square] = [grad.affine(0.1, 0.0)?, grad.affine(0.0, 1.0)?];
+            parameter.adamw_step(&grad, &mut mean, &mut square, &AdamWStep::default())?;
+            Ok(vec![parameter, mean, square])
+        });
+    }
+}
+
+/// What runs as a composition where a binding does not hold a row.
 #[test]
 fn compositions() {
     let Some(devices) = open(64 << 10) else { return };
     let small = |d: &Device, shape: &[usize]| whole(d, shape, DType::F32).affine(0.05, 0.0);
     close(&devices, "softmax of a long row", |d| small(d, &[2, 30_000])?.softmax(1));
     for i in 0..3 {
-        close(&devices, "gradients of a layer norm", |d| {
-            let (x, grad) = (small(d, &[900, 70])?, small(d, &[900, 70])?.affine(1.0, 0.3)?);
-            Ok(x.layer_norm_backward(&small(d, &[70])?, &grad, 1e-5)?[i].clone())
+        close(&devices, "gradients of a layer norm of long rows", |d| {
+            let (x, grad) = (small(d, &[3, 30_000])?, small(d, &[3, 30_000])?.affine(1.0, 0.3)?);
+            Ok(x.layer_norm_backward(&small(d, &[30_000])?, &grad, 1e-5)?[i].clone())
         });
     }
-    close(&devices, "a gradient of an RMS norm", |d| {
-        let (x, grad) = (small(d, &[900, 70])?, small(d, &[900, 70])?.affine(1.0, 0.3)?);
-        Ok(x.rms_norm_backward(&small(d, &[70])?, &grad, 1e-5)?[1].clone())
-    });
     for (queries, causal) in [(1, false), (3, true)] {
         let keys = 5000;
         let spec = AttentionSpec { scale: 0.25, causal, offset: keys - queries };

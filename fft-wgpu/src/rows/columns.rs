@@ -1,6 +1,6 @@
 //! Sums along columns: the gradients in vectors that every row was multiplied or shifted by.
 
-use fft_core::{DType, ReduceOp, Result, Tensor};
+use fft_core::{DType, ReduceOp, Result, Tensor, View};
 
 use super::kernel::Extent;
 use crate::call::{Call, declare};
@@ -77,20 +77,35 @@ impl Columns {
     ) -> Result<[Tensor; N]> {
         let extent = Extent::of(read[0].shape());
         let (rows, n) = (extent.rows(), read[0].len() / extent.rows());
-        let part = rows.div_ceil((ENOUGH / n).max(1)).max(LEAST_PART);
+        let most = extent.rows_at_once(context, store.bytes().max(4)).max(1);
+        let part = rows.div_ceil((ENOUGH / n).max(1)).max(LEAST_PART).min(most);
         let parts = rows.div_ceil(part);
         let shape: &[usize] = &[parts, n];
         let sums = Tensor::build_many(read[0].device(), "columns", [shape; N], DType::F32, |outputs| {
-            let mut call = Call::new(context, "columns");
-            for x in read {
-                call.read(x.view())?;
+            let outputs = outputs.map(|x| View { buffer: x.buffer, layout: x.layout, dtype: x.dtype });
+            // Parts that bindings hold the rows of.
+            let at_once = (most / part).max(1);
+            for first in (0..parts).step_by(at_once) {
+                let last = parts.min(first + at_once);
+                let within = first * part..rows.min(last * part);
+                let mut call = Call::new(context, "columns");
+                for (i, x) in read.iter().enumerate() {
+                    let items = match self {
+                        _ if i < 2 => within.start * n..within.end * n,
+                        Self::ModRelu => 0..n,
+                        _ => within.clone(),
+                    };
+                    call.part(x.view(), items, false)?;
+                }
+                for x in outputs {
+                    call.part(x, first * n..last * n, true)?;
+                }
+                let items = (last - first) * n;
+                call.params.count = items as u32;
+                call.params.more[..3].copy_from_slice(&[n as u32, within.len() as u32, part as u32]);
+                call.run(&self.label(store), items.div_ceil(256), || self.source(store))?;
             }
-            for x in outputs {
-                call.write(x)?;
-            }
-            call.params.count = (parts * n) as u32;
-            call.params.more[..3].copy_from_slice(&[n as u32, rows as u32, part as u32]);
-            call.run(&self.label(store), (parts * n).div_ceil(256), || self.source(store))
+            Ok(())
         })?;
         let mut out = Vec::with_capacity(N);
         for sum in sums {

@@ -2,7 +2,7 @@
 
 use fft_core::{Result, View, ViewMut};
 
-use crate::call::{Call, declare};
+use crate::call::{Call, declare, fits_bytes};
 use crate::context::Context;
 use crate::store::Store;
 
@@ -85,6 +85,22 @@ impl Extent {
 
     pub(super) fn rows(self) -> usize {
         self.rows
+    }
+
+    /// As many rows as a binding holds of elements of so many bytes, beginning where a word does; 0 where it does not hold one.
+    pub(super) fn rows_at_once(self, context: &Context, bytes: usize) -> usize {
+        if fits_bytes(context, self.total * bytes) {
+            return self.rows;
+        }
+        let row = self.n * bytes;
+        let most = (context.limits.binding as usize).saturating_sub(512) / row;
+        if row.is_multiple_of(4) { most } else { most / 4 * 4 }
+    }
+
+    /// So many rows from `first` on.
+    fn part(self, first: usize, rows: usize) -> Self {
+        let rows = rows.min(self.rows - first);
+        Self { rows, total: (self.total - first * self.n).min(rows * self.n), ..self }
     }
 
     /// As many invocations as leave each some elements to work on, and read whole sectors of memory.
@@ -253,7 +269,7 @@ impl Rows {
         format!("rows:{} {stores:?} {lanes} {whole_words}", self.name)
     }
 
-    /// Runs it over operands whose elements follow one another; `stores` are those of the inputs, then of the outputs. A complex number is
+    /// Runs it over operands whose elements follow one another, as many rows at once as bindings hold; `stores` are those of the inputs, then of the outputs. A complex number is
     /// two real ones where the storage says so. `more` goes into the last eight of `P.more`.
     pub(super) fn run<'a>(
         &self,
@@ -264,34 +280,40 @@ impl Rows {
         extent: Extent,
         (value, more): ([f32; 4], [f32; 8]),
     ) -> Result<()> {
-        let outputs: Vec<_> = outputs.into_iter().collect();
-        let mut call = Call::new(context, self.name);
-        let sizes = inputs.iter().map(|x| x.dtype.size()).chain(outputs.iter().map(|x| x.dtype.size()));
-        let sizes: [usize; 8] = {
-            let mut all = [0; 8];
-            all.iter_mut().zip(sizes).for_each(|(to, size)| *to = size);
-            all
-        };
-        for x in inputs {
-            call.read(*x)?;
-        }
-        for x in outputs {
-            call.write(x)?;
-        }
-        for (i, (store, size)) in stores.iter().zip(sizes).enumerate() {
-            let at = if i < 4 { &mut call.params.base[i] } else { &mut call.params.steps[7][i - 4] };
-            *at *= (size / store.bytes()) as i32;
-        }
-        call.params.count = extent.rows as u32;
-        call.params.value = value;
-        call.params.more[0] = extent.n as u32;
-        call.params.more[1] = extent.total as u32;
-        call.params.more[4..].copy_from_slice(&more.map(f32::to_bits));
-        let lanes = extent.lanes();
+        let outputs: Vec<_> = outputs
+            .into_iter()
+            .map(|x| View { buffer: x.buffer, layout: x.layout, dtype: x.dtype })
+            .collect();
+        let per = self.inputs.iter().map(|i| i.1).chain(self.outputs.iter().map(|o| o.per));
+        let operands: Vec<_> = inputs.iter().copied().chain(outputs).zip(per).zip(stores).collect();
+        let elements = operands.iter().filter(|((_, per), _)| *per == Per::Element);
+        let most = extent.rows_at_once(context, elements.map(|(_, s)| s.bytes()).max().unwrap_or(1));
         let whole_words = extent.whole_words(stores[self.inputs.len()]);
+        let lanes = extent.lanes();
         let label = self.label(stores, lanes, whole_words);
-        let groups = extent.rows.div_ceil(GROUP / lanes);
-        call.run(&label, groups, || self.source(stores, lanes, whole_words))
+        for first in (0..extent.rows).step_by(most.max(1)) {
+            let part = extent.part(first, most.max(1));
+            let mut call = Call::new(context, self.name);
+            for (i, &((x, per), store)) in operands.iter().enumerate() {
+                let items = match per {
+                    Per::Element => first * extent.n..first * extent.n + part.total,
+                    Per::Column => 0..extent.n,
+                    Per::Row => first..first + part.rows,
+                };
+                // A complex number may be two real ones.
+                let apart = x.dtype.size() / store.bytes();
+                call.part(x, items.start / apart..items.end / apart, i >= self.inputs.len())?;
+                let at = if i < 4 { &mut call.params.base[i] } else { &mut call.params.steps[7][i - 4] };
+                *at *= apart as i32;
+            }
+            call.params.count = part.rows as u32;
+            call.params.value = value;
+            call.params.more[0] = part.n as u32;
+            call.params.more[1] = part.total as u32;
+            call.params.more[4..].copy_from_slice(&more.map(f32::to_bits));
+            call.run(&label, part.rows.div_ceil(GROUP / lanes), || self.source(stores, lanes, whole_words))?;
+        }
+        Ok(())
     }
 
     /// Every shader of the operation for these storages.

@@ -5,7 +5,6 @@ use fft_core::{DType, Result, Tensor, compose};
 use super::NO_NUMBERS;
 use super::columns::Columns;
 use super::kernel::{Extent, Join, Output, Pass, Per, Rows};
-use crate::call::fits;
 use crate::context::Context;
 use crate::store::Store;
 
@@ -61,7 +60,8 @@ const MAGNITUDE_NORM_BACKWARD: Rows = Rows {
 
 /// Whether the kernels take complex numbers `[.., n]`.
 fn suits(context: &Context, z: &Tensor) -> bool {
-    z.dtype() == DType::C64 && !z.is_empty() && fits(context, &[z])
+    let row = || Extent::of(z.shape()).rows_at_once(context, Store::C64.bytes());
+    z.dtype() == DType::C64 && !z.is_empty() && row() > 0
 }
 
 /// See `SpectralBackend::mod_relu`.

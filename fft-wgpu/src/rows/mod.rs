@@ -12,7 +12,7 @@ mod softmax;
 
 use fft_core::{Result, Tensor};
 
-use crate::call::{fits, real};
+use crate::call::real;
 use crate::context::Context;
 use crate::store::Store;
 
@@ -28,10 +28,10 @@ pub(crate) use softmax::{
 /// What is not a number of [`Rows`].
 const NO_NUMBERS: ([f32; 4], [f32; 8]) = ([0.0; 4], [0.0; 8]);
 
-/// The storage that the kernels take these tensors in, of one dtype, when there are elements and bindings hold them.
-fn suits(context: &Context, tensors: &[&Tensor]) -> Option<Store> {
-    let first = tensors.first()?;
-    real(first).filter(|_| !first.is_empty() && fits(context, tensors))
+/// The storage that the kernels take a tensor and others of its dtype in, when there are elements and bindings hold its rows.
+fn suits(context: &Context, x: &Tensor) -> Option<Store> {
+    let store = real(x).filter(|_| !x.is_empty())?;
+    (Extent::of(x.shape()).rows_at_once(context, store.bytes()) > 0).then_some(store)
 }
 
 /// An operation whose operands and result have one dtype; the result has the shape of the first.

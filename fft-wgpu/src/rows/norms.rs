@@ -88,7 +88,7 @@ const LAYER_NORM_BACKWARD: Rows = Rows {
 
 /// See `SpectralBackend::rms_norm`.
 pub(crate) fn rms_norm(context: &Context, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
-    let Some(store) = suits(context, &[x]) else { return compose::rms_norm(x, weight, eps) };
+    let Some(store) = suits(context, x) else { return compose::rms_norm(x, weight, eps) };
     one_result(context, &RMS_NORM, store, &[x, weight], [eps, 0.0, 0.0, 0.0])
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn layer_norm(
     bias: &Tensor,
     eps: f32,
 ) -> Result<Tensor> {
-    let Some(store) = suits(context, &[x]) else { return compose::layer_norm(x, weight, bias, eps) };
+    let Some(store) = suits(context, x) else { return compose::layer_norm(x, weight, bias, eps) };
     one_result(context, &LAYER_NORM, store, &[x, weight, bias], [eps, 0.0, 0.0, 0.0])
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn rms_norm_backward(
     grad: &Tensor,
     eps: f32,
 ) -> Result<[Tensor; 2]> {
-    let Some(store) = suits(context, &[x]) else { return compose::rms_norm_backward(x, weight, grad, eps) };
+    let Some(store) = suits(context, x) else { return compose::rms_norm_backward(x, weight, grad, eps) };
     let way = (&RMS_NORM_BACKWARD, Columns::Weight);
     let (of_x, [of_weight]) = backward::<1, 1>(context, way, store, [x, weight, grad], eps)?;
     Ok([of_x, of_weight])
@@ -159,7 +159,7 @@ pub(crate) fn layer_norm_backward(
     grad: &Tensor,
     eps: f32,
 ) -> Result<[Tensor; 3]> {
-    let Some(store) = suits(context, &[x]) else { return compose::layer_norm_backward(x, weight, grad, eps) };
+    let Some(store) = suits(context, x) else { return compose::layer_norm_backward(x, weight, grad, eps) };
     let way = (&LAYER_NORM_BACKWARD, Columns::WeightAndBias);
     let (of_x, [of_weight, of_bias]) = backward::<2, 2>(context, way, store, [x, weight, grad], eps)?;
     Ok([of_x, of_weight, of_bias])

@@ -5,7 +5,6 @@ use fft_core::{Result, Tensor, compose};
 
 use super::kernel::{Extent, Output, Per, Rows};
 use super::{NO_NUMBERS, every_real, suits};
-use crate::call::fits;
 use crate::context::Context;
 use crate::store::Store;
 
@@ -67,7 +66,8 @@ fn reals(context: &Context, parameter: &Tensor) -> Option<usize> {
         Store::C64 => 2,
         _ => return None,
     };
-    fits(context, &[parameter]).then_some(parts * parameter.len())
+    let count = parts * parameter.len();
+    (count == 0 || Extent::flat(count).rows_at_once(context, Store::F32.bytes()) > 0).then_some(count)
 }
 
 /// See `SpectralBackend::adamw_step`.
@@ -133,7 +133,7 @@ pub(crate) fn silu_mul_backward(
     up: &Tensor,
     grad: &Tensor,
 ) -> Result<[Tensor; 2]> {
-    let Some(store) = suits(context, &[gate]) else { return compose::silu_mul_backward(gate, up, grad) };
+    let Some(store) = suits(context, gate) else { return compose::silu_mul_backward(gate, up, grad) };
     let (gate, up, grad) = (gate.contiguous()?, up.contiguous()?, grad.contiguous()?);
     let shapes = [gate.shape(); 2];
     Tensor::build_many(gate.device(), SILU_MUL_BACKWARD.name, shapes, gate.dtype(), |outputs| {

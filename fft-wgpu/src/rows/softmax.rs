@@ -99,13 +99,10 @@ fn along(
     axis: usize,
     otherwise: impl FnOnce() -> Result<Tensor>,
 ) -> Result<Tensor> {
-    let Some(store) = suits(context, operands) else { return otherwise() };
     let last = operands[0].rank() - 1;
-    if axis == last {
-        return one_result(context, rows, store, operands, [0.0; 4]);
-    }
     let turned = operands.iter().map(|x| x.transpose(axis, last)).collect::<Result<Vec<_>>>()?;
     let turned: Vec<&Tensor> = turned.iter().collect();
+    let Some(store) = suits(context, turned[0]) else { return otherwise() };
     one_result(context, rows, store, &turned, [0.0; 4])?.transpose(axis, last)
 }
 
@@ -150,7 +147,7 @@ pub(crate) fn cross_entropy(
     logits: &Tensor,
     targets: &Tensor,
 ) -> Result<(Tensor, Tensor)> {
-    let (Some(class), Some(store)) = (classes(targets), suits(context, &[logits])) else {
+    let (Some(class), Some(store)) = (classes(targets), suits(context, logits)) else {
         return compose::cross_entropy(logits, targets);
     };
     let (x, t, shape) = (logits.contiguous()?, targets.contiguous()?, targets.shape());
@@ -183,7 +180,7 @@ pub(crate) fn cross_entropy_backward(
     log_sum_exp: &Tensor,
     grad: &Tensor,
 ) -> Result<Tensor> {
-    let (Some(class), Some(store)) = (classes(targets), suits(context, &[logits])) else {
+    let (Some(class), Some(store)) = (classes(targets), suits(context, logits)) else {
         return compose::cross_entropy_backward(logits, targets, log_sum_exp, grad);
     };
     let (x, t) = (logits.contiguous()?, targets.contiguous()?);
