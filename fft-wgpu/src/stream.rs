@@ -23,6 +23,8 @@ const ARENA: usize = 256 << 10;
 const MAX_DISPATCHES: usize = 256;
 /// Uploads of at most so many bytes are recorded in order; larger ones are written by the queue, before what is recorded.
 const SMALL_UPLOAD: usize = 16 << 10;
+/// Bytes that the queue may be given to write before they are submitted: it copies them.
+const MAX_UPLOADED: usize = 32 << 20;
 /// Submissions that may wait for the device.
 const MAX_IN_FLIGHT: usize = 8;
 /// The longest wait at once.
@@ -45,6 +47,8 @@ pub(crate) struct Stream {
     bytes: Vec<u8>,
     arena: wgpu::Buffer,
     dispatches: usize,
+    /// Bytes that the queue was given to write since the last submission.
+    uploaded: usize,
     /// The number of this recording.
     serial: u64,
     in_flight: VecDeque<Submission>,
@@ -68,6 +72,7 @@ impl Stream {
             bytes,
             arena,
             dispatches: 0,
+            uploaded: 0,
             serial: 1,
             in_flight: VecDeque::new(),
             profile: profile.then(|| Profile::new(device, queue, MAX_DISPATCHES)),
@@ -114,19 +119,26 @@ impl Stream {
         self.bytes.len() + bytes.next_multiple_of(PARAMS_BYTES) <= ARENA && self.dispatches < MAX_DISPATCHES
     }
 
-    /// Submits what is recorded. Where kernels are measured, waits for it.
+    /// Submits what is recorded, and what the queue has to write. Where kernels are measured, waits for it.
     fn submit(&mut self, context: &Context) -> Result<()> {
         self.pass = None;
-        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
-        let measured = self.profile.as_ref().map_or(0, |p| p.resolve(&mut encoder));
+        let mut encoder = self.encoder.take();
+        if encoder.is_none() && self.uploaded == 0 {
+            return Ok(());
+        }
+        let measured = match (&self.profile, &mut encoder) {
+            (Some(profile), Some(encoder)) => profile.resolve(encoder),
+            _ => 0,
+        };
         if !self.bytes.is_empty() {
             context.queue.write_buffer(&self.arena, 0, &self.bytes);
             self.bytes.clear();
         }
-        let index = context.queue.submit([encoder.finish()]);
+        let index = context.queue.submit(encoder.map(CommandEncoder::finish));
         let submission = Submission { index, serial: self.serial };
         self.in_flight.push_back(submission.clone());
         self.dispatches = 0;
+        self.uploaded = 0;
         self.serial += 1;
         Context::count(&context.counters.submissions);
         if let Some(profile) = self.profile.as_mut().filter(|_| measured > 0) {
@@ -275,11 +287,21 @@ impl Context {
         }
         drop(self.keep_up(stream)?);
         let whole = bytes.len() / 4 * 4;
-        self.queue.write_buffer(&dst.buffer, offset, &bytes[..whole]);
+        let mut at = offset;
+        for part in bytes[..whole].chunks(MAX_UPLOADED) {
+            self.queue.write_buffer(&dst.buffer, at, part);
+            at += part.len() as u64;
+            let mut stream = self.stream();
+            stream.uploaded += part.len();
+            if stream.uploaded >= MAX_UPLOADED {
+                stream.submit(self)?;
+                drop(self.keep_up(stream)?);
+            }
+        }
         if whole < bytes.len() {
             let mut last = [0; 4];
             last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-            self.queue.write_buffer(&dst.buffer, offset + whole as u64, &last);
+            self.queue.write_buffer(&dst.buffer, at, &last);
         }
         self.check()
     }

@@ -92,3 +92,21 @@ fn reading_back_counts() {
     assert_eq!(own(&device), 0);
     assert!(rest.to_vec::<Complex32>().unwrap() == data[1 << 19..]);
 }
+
+/// What the queue copies of uploads does not pile up until somebody computes.
+#[test]
+fn uploads_are_submitted() {
+    let Some(device) = open(None) else { return };
+    let data: Vec<f32> = (0..10 << 20).map(|i| (i % 1000) as f32).collect();
+    let before = fft_wgpu::stats(&device).unwrap().submissions;
+    let kept: Vec<Tensor> =
+        (0..4).map(|_| Tensor::from_slice(&device, &data, &[data.len()]).unwrap()).collect();
+    let made = fft_wgpu::stats(&device).unwrap().submissions - before;
+    assert!((4..=6).contains(&made), "{made} submissions of 160 MiB");
+    // Many smaller ones, too.
+    let parts: Vec<Tensor> =
+        data.chunks(1 << 18).map(|part| Tensor::from_slice(&device, part, &[part.len()]).unwrap()).collect();
+    assert!(fft_wgpu::stats(&device).unwrap().submissions - before > made);
+    assert!(kept.iter().all(|x| x.to_vec::<f32>().unwrap() == data));
+    assert!(Tensor::cat(&parts, 0).unwrap().to_vec::<f32>().unwrap() == data);
+}
