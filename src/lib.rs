@@ -26,7 +26,7 @@ pub use fft_core::*;
 #[cfg(feature = "cpu")]
 pub use fft_cpu::{CpuOptions, slices};
 #[cfg(feature = "wgpu")]
-pub use fft_wgpu::{AdapterChoice, WgpuOptions};
+pub use fft_wgpu::{AdapterChoice, Readback, WgpuOptions, read_back};
 
 /// Layers, language models, generation and conversion.
 pub use fft_nn as nn;

@@ -4,6 +4,7 @@
 //!
 //! - Work is recorded and handed to the driver in groups; buffers, pipelines and bind groups are kept and used again, and
 //!   [`stats`] counts what was made.
+//! - [`read_back`] reads a tensor without waiting for it.
 //! - Everything runs within WebGPU's default limits, and uses more where the adapter has it ([`WgpuOptions::default_limits`] keeps to
 //!   the defaults). Tensors larger than one binding are worked on in parts.
 //! - `F32`, `C64`, `F16`, `BF16` and the integer types; no shader needs half-precision or 64-bit features. `F64` and `C128` are

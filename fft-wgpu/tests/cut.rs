@@ -208,6 +208,46 @@ fn rows() {
     }
 }
 
+/// Batches and heads go one after another where bindings do not hold all of them, by the same kernels.
+#[test]
+fn heads() {
+    let Some(devices) = open(64 << 10) else { return };
+    // Several batches; several heads of keys, each of two heads of queries; a few queries, for which keys are cut; many queries of one head of keys.
+    for ([batch, groups, queries, keys], causal) in
+        [([5, 1, 100, 120], true), ([1, 6, 90, 90], false), ([3, 5, 2, 300], false), ([1, 1, 600, 640], true)]
+    {
+        let spec = AttentionSpec { scale: 0.25, causal, offset: keys - queries };
+        let operand = |d: &Device, heads: usize, rows: usize, n: usize| -> Result<Tensor> {
+            whole(d, &[batch, heads, rows, n], DType::F32).affine(0.05, 0.1)
+        };
+        let of = |d: &Device| -> Result<Vec<Tensor>> {
+            let (q, k, v) = (
+                operand(d, 2 * groups, queries, 16)?,
+                operand(d, groups, keys, 16)?,
+                operand(d, groups, keys, 24)?,
+            );
+            let grad = operand(d, 2 * groups, queries, 24)?;
+            let mut out = vec![Tensor::attention(&q, &k, &v, spec)?];
+            out.extend(Tensor::attention_backward(&q, &k, &v, &grad, spec)?);
+            Ok(out)
+        };
+        for i in 0..4 {
+            let what = format!("result {i} of {batch} x {groups} x {queries} x {keys}");
+            close(&devices, &what, |d| Ok(of(d)?[i].clone()));
+        }
+    }
+    let profile = WgpuOptions { max_binding: Some(64 << 10), profile: true, ..Default::default() };
+    // Not every adapter has timestamps.
+    let Ok(device) = fft_wgpu::device(profile) else { return };
+    let x = whole(&device, &[2, 4, 200, 16], DType::F32);
+    let spec = AttentionSpec { scale: 0.25, causal: true, offset: 0 };
+    Tensor::attention_backward(&x, &x, &x, &Tensor::attention(&x, &x, &x, spec).unwrap(), spec).unwrap();
+    let (x, k) = (whole(&device, &[1, 2, 900, 16], DType::F32), whole(&device, &[1, 1, 900, 16], DType::F32));
+    Tensor::attention(&x, &k, &k, spec).unwrap();
+    let names: Vec<String> = device.kernel_times().unwrap().unwrap().into_iter().map(|t| t.name).collect();
+    assert!(!names.iter().any(|name| name.contains("softmax")), "{names:?}");
+}
+
 /// What runs as a composition where a binding does not hold a row.
 #[test]
 fn compositions() {

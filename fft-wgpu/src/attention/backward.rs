@@ -4,7 +4,7 @@ use fft_core::backend::AttentionSpec;
 use fft_core::{Result, Tensor, compose};
 
 use super::source::{Finish, Keys, Queries, Tile};
-use super::{Sizes, TILE, call, suits};
+use super::{Sizes, TILE, call, halves, suits, within};
 use crate::call::fits_bytes;
 use crate::context::Context;
 use crate::pipelines::Binding;
@@ -28,12 +28,22 @@ pub(crate) fn attention_backward(
     let (dim, width) = (sizes.dim.div_ceil(TILE), sizes.width.div_ceil(TILE));
     let kept_bytes = sizes.all * sizes.rows * size_of::<[f32; 4]>();
     let outputs = [q, k, v].map(|x| x.len() * x.dtype().size());
-    let store = suits(context, &all).filter(|_| {
-        let fits = outputs.into_iter().chain([kept_bytes]).all(|bytes| fits_bytes(context, bytes));
+    let store = suits(&all).filter(|_| {
         let steps = sizes.rows.max(sizes.keys);
-        sizes.dim.max(sizes.width) <= LONGEST && steps <= context.limits.steps && fits
+        sizes.dim.max(sizes.width) <= LONGEST && steps <= context.limits.steps
     });
     let Some(store) = store else { return compose::attention_backward(q, k, v, grad, spec) };
+    let fits = outputs.into_iter().chain([kept_bytes]).all(|bytes| fits_bytes(context, bytes));
+    if !fits || !within(context, &all) {
+        let Some((axis, parts)) = halves(&all)? else {
+            return compose::attention_backward(q, k, v, grad, spec);
+        };
+        let [first, rest] =
+            parts.each_ref().map(|x| attention_backward(context, &x[0], &x[1], &x[2], &x[3], spec));
+        let (first, rest) = (first?, rest?);
+        let join = |i: usize| Tensor::cat(&[first[i].clone(), rest[i].clone()], axis);
+        return Ok([join(0)?, join(1)?, join(2)?]);
+    }
     let shapes = [q.shape(), k.shape(), v.shape()];
     Tensor::build_many(q.device(), OP, shapes, q.dtype(), |[of_q, of_k, of_v]| {
         let kept = context.scratch(kept_bytes)?;

@@ -57,14 +57,36 @@ fn four(shape: &[usize]) -> [usize; 4] {
     std::array::from_fn(|i| shape[i])
 }
 
-/// The storage of operands that the kernels take: of one type, not empty, each within a binding.
-fn suits(context: &Context, operands: &[&Tensor]) -> Option<Store> {
-    let store = real(operands[0])?;
+/// The storage of operands that the kernels take: of one type, not empty.
+fn suits(operands: &[&Tensor]) -> Option<Store> {
+    real(operands[0]).filter(|_| operands.iter().all(|x| !x.is_empty()))
+}
+
+/// Whether bindings hold all of these operands.
+fn within(context: &Context, operands: &[&Tensor]) -> bool {
     let bound = |x: &Tensor| {
         let block = block_of(context, OP, x.buffer()).ok()?;
         Operand::new(block, x.dtype().size(), x.layout()).window(context, x.shape(), false).map(|_| ())
     };
-    operands.iter().all(|x| !x.is_empty() && bound(x).is_some()).then_some(store)
+    operands.iter().all(|x| bound(x).is_some())
+}
+
+/// Operands of half of the batches, or of half of the heads that share keys, and of the others; with the axis. Nothing of one head's.
+fn halves(operands: &[&Tensor]) -> Result<Option<(usize, [Vec<Tensor>; 2])>> {
+    let groups = operands[1].shape()[1];
+    let axis = usize::from(operands[0].shape()[0] == 1);
+    if operands[0].shape()[0] == 1 && groups == 1 {
+        return Ok(None);
+    }
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for x in operands {
+        let n = x.shape()[axis];
+        // Several heads of queries share those of keys.
+        let half = if axis == 1 { groups / 2 * (n / groups) } else { n / 2 };
+        first.push(x.narrow(axis, 0, half)?);
+        rest.push(x.narrow(axis, half, n - half)?);
+    }
+    Ok(Some((axis, [first, rest])))
 }
 
 /// Whether the rows of `x`, whose first element is at `base`, begin and end at multiples of four elements, which are neighbours.
@@ -105,11 +127,13 @@ pub(crate) fn attention(
 ) -> Result<Tensor> {
     let sizes = Sizes::new(q, k, v);
     let shape = [q.shape()[0], q.shape()[1], sizes.queries, sizes.width];
-    let store = suits(context, &[q, k, v]).filter(|_| {
-        let out = shape.iter().product::<usize>() * q.dtype().size();
-        sizes.width <= LONGEST && fits_bytes(context, out)
-    });
-    let Some(store) = store else { return compose::attention(q, k, v, spec) };
+    let Some(store) = suits(&[q, k, v]).filter(|_| sizes.width <= LONGEST) else {
+        return compose::attention(q, k, v, spec);
+    };
+    let out = shape.iter().product::<usize>() * q.dtype().size();
+    if !fits_bytes(context, out) || !within(context, &[q, k, v]) {
+        return in_halves(context, q, k, v, spec);
+    }
     let few = sizes.rows <= FEW;
     let tiles = if few { sizes.rows.div_ceil(Few::rows(sizes.rows)) } else { sizes.rows.div_ceil(TILE) };
     let parts = if few {
@@ -122,7 +146,7 @@ pub(crate) fn attention(
     let record = (sizes.width + 2) * size_of::<f32>();
     let scratch_bytes = if parts > 1 { sizes.all * sizes.rows * parts * record } else { 0 };
     if !fits_bytes(context, scratch_bytes) {
-        return compose::attention(q, k, v, spec);
+        return in_halves(context, q, k, v, spec);
     }
     let finish = if parts > 1 { Finish::Part } else { Finish::Whole };
     let run = |mut call: Call<'_>| -> Result<()> {
@@ -158,6 +182,26 @@ pub(crate) fn attention(
         join.params.count = count as u32;
         join.run(&Join(store).label(), count.div_ceil(64), || Join(store).source())
     })
+}
+
+/// What bindings do not hold at once, in halves: of batches, of heads, of queries. The composition for keys that they do not hold.
+fn in_halves(context: &Context, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
+    let queries = q.shape()[2];
+    let mut out = Vec::with_capacity(2);
+    if let Some((axis, parts)) = halves(&[q, k, v])? {
+        for part in &parts {
+            out.push(attention(context, &part[0], &part[1], &part[2], spec)?);
+        }
+        return Tensor::cat(&out, axis);
+    }
+    if queries == 1 || !within(context, &[k, v]) {
+        return compose::attention(q, k, v, spec);
+    }
+    for range in [0..queries / 2, queries / 2..queries] {
+        let part = AttentionSpec { offset: spec.offset + range.start, ..spec };
+        out.push(attention(context, &q.narrow(2, range.start, range.len())?, k, v, part)?);
+    }
+    Tensor::cat(&out, 2)
 }
 
 /// Every shader of this module.
