@@ -8,7 +8,7 @@ use fft_core::convolution::{ConvGeometry, ConvPlan, ConvSpec, ConvWay};
 use fft_core::{Device, Norm, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 fn numbers(device: &Device, shape: &[usize]) -> Result<Tensor> {
     let len: usize = shape.iter().product();
@@ -83,6 +83,7 @@ fn convolutions() -> Vec<(&'static str, Vec<usize>, Vec<usize>, ConvSpec)> {
     let one = || ConvSpec::new(1);
     let two = || ConvSpec::new(2);
     vec![
+        ("4x4, 8 x 512 to 512, 4^2", vec![8, 512, 4, 4], vec![512, 512, 4, 4], two()),
         ("1x1, 64 to 128, 56^2", vec![1, 64, 56, 56], vec![128, 64, 1, 1], two()),
         ("1x1, 64 to 128, 56^2, stride 2", vec![1, 64, 56, 56], vec![128, 64, 1, 1], two().stride(&[2, 2])),
         ("3x3, 64 to 64, 56^2", vec![1, 64, 56, 56], vec![64, 64, 3, 3], two().padding(&[1, 1])),

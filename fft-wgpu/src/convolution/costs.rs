@@ -9,21 +9,21 @@ use crate::context::Context;
 /// Fitted by hand to medians of `conv_rates` on lavapipe with two processor cores.
 const SOFTWARE: ConvCosts = ConvCosts {
     machine: Cow::Borrowed("lavapipe, 2 cores of an AMD EPYC, 2026-11-22"),
-    near_bytes: 1 << 20,
+    near_bytes: 1 << 16,
     lanes: 1,
     double: 1.0,
     nanoseconds: ConvSteps {
-        direct_call: 60_000.0,
-        direct_product: 0.1,
-        direct_window: 0.4,
-        direct_tap: 0.19,
-        direct_row: 50.0,
-        fft_call: 400_000.0,
-        fft_tile: 500.0,
-        fft_near: 0.4,
-        fft_far: 0.5,
-        fft_product: 0.4,
-        fft_pointwise: 4.0,
+        direct_call: 130_000.0,
+        direct_product: 0.13,
+        direct_window: 0.3,
+        direct_tap: 0.23,
+        direct_row: 60.0,
+        fft_call: 190_000.0,
+        fft_tile: 0.0,
+        fft_near: 0.65,
+        fft_far: 0.82,
+        fft_product: 1.15,
+        fft_pointwise: 0.1,
     },
 };
 

@@ -5,7 +5,7 @@ use fft_core::convolution::ConvGeometry;
 use super::kernel::{GROUP, Tile};
 
 /// Rows and columns of tiles.
-const SHAPES: [[usize; 2]; 8] = [[1, 1], [1, 4], [1, 8], [2, 4], [2, 8], [3, 3], [4, 4], [4, 8]];
+const SHAPES: [[usize; 2]; 9] = [[1, 1], [1, 4], [1, 8], [1, 16], [2, 4], [2, 8], [3, 3], [4, 4], [4, 8]];
 /// The most sums of an invocation.
 const MOST_SUMS: usize = 72;
 /// Steps of a loop of an invocation.
