@@ -118,6 +118,32 @@ fn long_sums() {
     check(&device, &mut random, &[1, 90, 9, 10, 11], &[2, 90, 9, 9, 9], &ConvSpec::new(3));
 }
 
+/// One window for each image: rows of a matrix, where all of it is input.
+#[test]
+fn single_windows() {
+    let Some(device) = open(WgpuOptions::default()) else { return };
+    let mut random = Random::new(26);
+    let two = ConvSpec::new(2);
+    for batch in [1, 3, 9] {
+        check(&device, &mut random, &[batch, 20, 4, 5], &[33, 20, 4, 5], &two);
+        check(
+            &device,
+            &mut random,
+            &[batch, 6, 6, 8],
+            &[16, 3, 3, 2],
+            &two.clone().groups(2).dilation(&[2, 5]).stride(&[2, 4]),
+        );
+        check(
+            &device,
+            &mut random,
+            &[batch, 6, 4, 5],
+            &[16, 6, 5, 7],
+            &two.clone().padding(&[1, 1]).stride(&[2, 2]),
+        );
+    }
+    check(&device, &mut random, &[2, 9, 7_500], &[8, 9, 7_500], &ConvSpec::new(1));
+}
+
 #[test]
 fn views_that_repeat_or_skip_elements() {
     let Some(device) = open(WgpuOptions::default()) else { return };

@@ -38,6 +38,9 @@ pub(crate) fn conv_direct(
     if x.is_empty() || weight.is_empty() || !reals || !short || is_product(&sizes) {
         return compose::conv_direct(x, weight, bias, g);
     }
+    if is_row_product(&sizes, g) {
+        return row_product(x, weight, bias, g);
+    }
     let tiling = Tiling::new(&sizes, context.limits.groups_at_once);
     let results = (sizes.batch * sizes.results()).saturating_mul(tiling.parts);
     let packed = sizes.groups * tiling.tiles[0] * tiling.tile.channels * sizes.terms();
@@ -58,11 +61,33 @@ pub(crate) fn conv_direct(
     }
     let shape_of_parts = [&[tiling.parts], shape.as_slice()].concat();
     let parts = Tensor::build(x.device(), OP, &shape_of_parts, DType::F32, |out| work.run(None, out))?;
-    let sum = parts.sum(0)?;
-    let Some(bias) = bias else { return Ok(sum) };
-    let mut along = vec![1; shape.len()];
+    with_bias(parts.sum(0)?, bias.as_ref())
+}
+
+/// The sums with a bias for each channel.
+fn with_bias(sums: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let Some(bias) = bias else { return Ok(sums) };
+    let mut along = vec![1; sums.rank()];
     along[1] = bias.len();
-    sum.add(&bias.reshape(&along)?)
+    sums.add(&bias.reshape(&along)?)
+}
+
+/// Whether each image has one window, which the images of the batch give as rows of a matrix.
+fn is_row_product(s: &Sizes, g: &ConvGeometry) -> bool {
+    s.output == [1; 3] && g.padding.iter().all(|p| *p == [0; 2]) && s.channels_out >= 8
+}
+
+/// The products of such rows with the weights.
+fn row_product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: &ConvGeometry) -> Result<Tensor> {
+    let mut seen = x.clone();
+    for a in 0..g.axes() {
+        seen = seen.narrow(2 + a, 0, g.reach(a))?.step(2 + a, g.dilation[a] as isize)?;
+    }
+    let terms = g.channels_in * g.kernel.iter().product::<usize>();
+    let rows = seen.reshape(&[g.batch, g.groups, terms])?.transpose(0, 1)?;
+    let columns = weight.reshape(&[g.groups, g.channels_out, terms])?.transpose(1, 2)?;
+    let sums = rows.matmul(&columns)?.transpose(0, 1)?.reshape(&g.output_shape())?;
+    with_bias(sums, bias)
 }
 
 /// Each half of the batch for itself, where a binding cannot hold the whole.
