@@ -182,6 +182,18 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
         compose::fft_in_place(specs, x)
     }
 
+    /// The lowest frequencies along the last `modes.len()` axes of a real tensor, all below the Nyquist frequency; ordered as
+    /// [`Tensor::low_frequencies`] says. See [`compose::low_frequencies`].
+    fn low_frequencies(&self, x: &Tensor, modes: &[usize]) -> Result<Tensor> {
+        compose::low_frequencies(x, modes)
+    }
+
+    /// The real function of `lengths` points along the last axes that has these frequencies and no others. See
+    /// [`compose::from_low_frequencies`].
+    fn from_low_frequencies(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        compose::from_low_frequencies(z, lengths)
+    }
+
     /// A cosine or sine transform along one axis; see [`DctSpec`] and [`compose::dct`]. `F32` or `F64`.
     ///
     /// The relative L2 error against exact arithmetic is at most `epsilon * log2(4 n)`: the transform is a Fourier transform of

@@ -193,6 +193,14 @@ impl SpectralBackend for WgpuBackend {
         fourier::fft(&self.context, spec, src, dst)
     }
 
+    fn low_frequencies(&self, x: &Tensor, modes: &[usize]) -> Result<Tensor> {
+        fourier::low_frequencies(&self.context, x, modes)
+    }
+
+    fn from_low_frequencies(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        fourier::from_low_frequencies(&self.context, z, lengths)
+    }
+
     fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
         attention::attention(&self.context, q, k, v, spec)
     }

@@ -8,6 +8,7 @@
 //! A method of [`SpectralBackend`](crate::SpectralBackend) that no case covers is an error at compile time: see
 //! [`Operation`].
 
+mod band;
 mod binary;
 mod circulant;
 pub mod compare;
@@ -113,6 +114,7 @@ const GROUPS: &[&[Case]] = &[
     fft::CASES,
     fft_lengths::CASES,
     fft_nd::CASES,
+    band::CASES,
     hermitian::CASES,
     shift::CASES,
     dct::CASES,

@@ -1,6 +1,7 @@
 //! N-dimensional arrays on a device.
 
 mod arithmetic;
+mod band;
 mod conv_gradient;
 mod conv_transpose;
 pub(crate) mod convolution;

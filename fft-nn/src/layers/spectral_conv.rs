@@ -1,6 +1,6 @@
 //! Convolutions by a few learned frequencies: the Fourier neural operator's.
 
-use fft_core::{Dims, Error, Norm, Result, Tensor};
+use fft_core::{Dims, Error, Result};
 
 use super::expect::{expect, expect_sizes};
 use super::{Init, Layer, Scope};
@@ -62,39 +62,6 @@ impl<const AXES: usize> SpectralConv<AXES> {
     pub fn weight(&self) -> &Var {
         &self.weight
     }
-
-    /// The kept part of the spectrum of `x`, `[batch, in, modes..]`. Each axis is cropped before the next is transformed.
-    fn low(&self, x: &Var) -> Result<Var> {
-        let last = 1 + AXES;
-        let mut z = x.rfftn(&[last], None, Norm::Backward)?.narrow(last, 0, self.modes[AXES - 1])?;
-        for axis in (2..last).rev() {
-            let (m, n) = (self.modes[axis - 2], x.shape()[axis]);
-            z = z.fftn(&[axis], None, Norm::Backward)?;
-            if n > 2 * m - 1 {
-                z = Var::cat(&[&z.narrow(axis, 0, m)?, &z.narrow(axis, n - (m - 1), m - 1)?], axis)?;
-            }
-        }
-        Ok(z)
-    }
-
-    /// The function of `n..` points with this part of its spectrum.
-    fn back(&self, z: &Var, n: &[usize]) -> Result<Var> {
-        let last = 1 + AXES;
-        let mut z = z.clone();
-        for axis in 2..last {
-            let (m, n) = (self.modes[axis - 2], n[axis - 2]);
-            if n > 2 * m - 1 {
-                let mut shape = z.shape();
-                shape[axis] = n - (2 * m - 1);
-                let zeros = Var::constant(Tensor::zeros(&z.device(), &shape, z.dtype())?);
-                z = Var::cat(&[&z.narrow(axis, 0, m)?, &zeros, &z.narrow(axis, m, m - 1)?], axis)?;
-            }
-            z = z.ifftn(&[axis], None, Norm::Backward)?;
-        }
-        let (m, n) = (self.modes[AXES - 1], n[AXES - 1]);
-        let z = z.pad(&[[0, n / 2 + 1 - m]], Default::default())?;
-        z.irfftn(&[last], Some(&[n]), Norm::Backward)
-    }
 }
 
 impl<const AXES: usize> Layer for SpectralConv<AXES> {
@@ -115,11 +82,11 @@ impl<const AXES: usize> Layer for SpectralConv<AXES> {
         }
         let (batch, outputs) = (shape[0], weights[1]);
         let modes: usize = weights[2..].iter().product();
-        // A product [batch, in] x [in, out] for each frequency.
-        let x = self.low(x)?.reshape(&[batch, weights[0], modes])?.permute(&[2, 0, 1])?;
+        // A product [batch, in] x [in, out] for each frequency, of matrices that lie across one another: nothing is copied between the transforms.
+        let x = x.low_frequencies(&self.modes)?.reshape(&[batch, weights[0], modes])?.permute(&[2, 0, 1])?;
         let w = self.weight.reshape(&[weights[0], outputs, modes])?.permute(&[2, 0, 1])?;
         let mut kept = Dims::from_slice(&[batch, outputs]);
         kept.extend_from_slice(&weights[2..]);
-        self.back(&x.matmul(&w)?.permute(&[1, 2, 0])?.reshape(&kept)?, n)
+        x.matmul(&w)?.permute(&[1, 2, 0])?.reshape(&kept)?.from_low_frequencies(n)
     }
 }

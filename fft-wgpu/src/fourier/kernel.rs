@@ -49,6 +49,8 @@ pub(super) struct Key {
     pub(super) read: Factor,
     /// Results are multiplied by roots of unity (between the steps of a long line) or by a chirp.
     pub(super) write: Factor,
+    /// Bins in the middle are not written, and zeros when they are read: see [`super::band`].
+    pub(super) band: bool,
 }
 
 /// What points are multiplied by.
@@ -66,6 +68,10 @@ pub(super) enum Factor {
 /// Whether neighbouring invocations read the same point of neighbouring lines, and whether they write so.
 const LOAD_ACROSS: &str = "(P.flags & 128u) != 0u";
 const SAVE_ACROSS: &str = "(P.flags >> 30u) != 0u";
+
+/// The bins of a line that are read, and those that are written: so many are in memory, then so many are not.
+pub(super) const BAND_IN: &str = "vec2<u32>(P.steps[7].xy)";
+pub(super) const BAND_OUT: &str = "vec2<u32>(P.steps[7].zw)";
 
 impl Key {
     /// From one line to the next in workgroup memory: odd where there is room, so that neighbours across lines lie in different banks.
@@ -92,13 +98,14 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        let Self { points, lines, load, save, read, write } = self;
+        let Self { points, lines, load, save, read, write, band } = self;
         let factor = |factor: &Factor| match factor {
             Factor::None => String::new(),
             other => format!(" * {other:?}"),
         };
         let (read, write) = (factor(read), factor(write));
-        format!("fft {points} x{lines} {load:?}{read} -> {save:?}{write}").to_lowercase()
+        let band = if *band { " band" } else { "" };
+        format!("fft {points} x{lines} {load:?}{read} -> {save:?}{write}{band}").to_lowercase()
     }
 
     /// The shader.
@@ -152,6 +159,13 @@ impl Key {
             )
         };
         let body = match self.load {
+            Load::Complex if self.band => {
+                format!(
+                    "    let behind = n >= {BAND_IN}.x;\n    let bin = select(n, n - {BAND_IN}.y, behind);\n{}    \
+                     v = select(v, {zero}, behind && n < {BAND_IN}.x + {BAND_IN}.y);\n",
+                    one("v", "bin")
+                )
+            }
             Load::Complex => one("v", "n"),
             Load::Real => one("a", "n") + "    let v = vec2<f32>(a, 0.0);\n",
             Load::Pairs => {
@@ -207,11 +221,20 @@ impl Key {
         }
         body += "    x = select(x, x.yx, (P.flags & 2u) != 0u) * P.value.x;\n";
         let one = |i: &str| format!("D[at.x + {i} * bitcast<i32>(P.more[1].x)]");
+        let bin = if self.band && self.save != Save::Unfolded {
+            body += &format!(
+                "    let behind = q >= {BAND_OUT}.x;\n    if (behind && q < {BAND_OUT}.x + {BAND_OUT}.y) {{\n        return;\n    }}\n    \
+                 let bin = select(q, q - {BAND_OUT}.y, behind);\n"
+            );
+            "i32(bin)"
+        } else {
+            "i32(q)"
+        };
         body += &match self.save {
-            Save::Complex | Save::Unfolded => format!("    {} = x;\n", one("i32(q)")),
+            Save::Complex | Save::Unfolded => format!("    {} = x;\n", one(bin)),
             Save::Half => format!(
                 "    if (2u * q <= P.more[0].w) {{\n        if (q == 0u) {{\n            x.y = 0.0;\n        }}\n        {} = x;\n    }}\n",
-                one("i32(q)")
+                one(bin)
             ),
             Save::Real => format!("    {} = x.x;\n", one("i32(q)")),
             Save::Pairs => {
@@ -322,15 +345,15 @@ impl Key {
     /// Half the spectrum of a real line from the spectrum of its pairs, which lies in workgroup memory.
     fn unfold(&self, out: &mut String) {
         let (points, pitch) = (self.points, self.pitch());
-        let (bins, lines) = (points + 1, self.lines);
-        let line = format!("select(i / {bins}u, i % {lines}u, {SAVE_ACROSS})");
-        let k = format!("select(i % {bins}u, i / {lines}u, {SAVE_ACROSS})");
+        let lines = self.lines;
+        let bins = if self.band { format!("{BAND_OUT}.x") } else { format!("{}u", points + 1) };
+        let line = format!("select(i / {bins}, i % {lines}u, {SAVE_ACROSS})");
+        let k = format!("select(i % {bins}, i / {lines}u, {SAVE_ACROSS})");
         let value = |k: &str| format!("W[line * {pitch}u + {k}]");
         let length = format!("{points}u");
-        let total = self.lines * (points + 1);
         let _ = write!(
             out,
-            "    for (var i = local; i < {total}u; i += {}u) {{\n        let line = {line};\n        let k = {k};\n        \
+            "    for (var i = local; i < {lines}u * {bins}; i += {}u) {{\n        let line = {line};\n        let k = {k};\n        \
              if (k <= {length} && line0 + line < P.count) {{\n            let a = {};\n            let b = {};\n            \
              let at = places_within(line0 + line);\n            let x = unfolded(k, {length}, a, b) * P.value.x;\n            \
              D[at.x + i32(k) * bitcast<i32>(P.more[1].x)] = x;\n        }}\n    }}\n",
@@ -366,11 +389,12 @@ pub(super) fn unfold_source() -> String {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = item_of(group, local, 256u);
     let length = P.more[0].w / 2u;
-    if (item >= P.count * (length + 1u)) {
+    let bins = P.more[1].y;
+    if (item >= P.count * bins) {
         return;
     }
-    let line = item / (length + 1u);
-    let k = item - line * (length + 1u);
+    let line = item / bins;
+    let k = item - line * bins;
     let at = places_within(line);
     let a = S[at.y + i32(k % length)];
     let b = S[at.y + i32((length - k) % length)];

@@ -1,5 +1,6 @@
 //! Transforms of any length along any axis.
 
+mod band;
 mod butterfly;
 mod circular;
 mod in_place;
@@ -23,9 +24,11 @@ use crate::memory::Scratch;
 use crate::params::Params;
 use crate::pipelines::Binding;
 use crate::walk::{Operand, Walk, block_of};
+use band::Bins;
 use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
+pub(crate) use band::{from_low_frequencies, low_frequencies};
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
 pub(crate) use planes::{conv_fft, conv_spectrum};
 pub(crate) use plans::Plans;
@@ -51,10 +54,27 @@ struct Transform<'a> {
     stride_in: i64,
     length_in: usize,
     stride_out: i64,
+    /// Elements of the result along it.
+    length_out: usize,
+    /// Which bins are in the source, and which in the result.
+    read: Bins,
+    write: Bins,
 }
 
 /// See `SpectralBackend::fft`.
 pub(crate) fn fft(context: &Context, spec: FftSpec, src: View<'_>, dst: ViewMut<'_>) -> Result<()> {
+    transform(context, spec, src, dst, Bins::ALL, Bins::ALL)
+}
+
+/// The same with only some of the bins in source or result.
+fn transform(
+    context: &Context,
+    spec: FftSpec,
+    src: View<'_>,
+    dst: ViewMut<'_>,
+    read: Bins,
+    write: Bins,
+) -> Result<()> {
     let types = match spec.kind {
         FftKind::C2C => (DType::C64, DType::C64),
         FftKind::R2C => (DType::F32, DType::C64),
@@ -92,15 +112,28 @@ pub(crate) fn fft(context: &Context, spec: FftSpec, src: View<'_>, dst: ViewMut<
         (end.min(0), end.max(0))
     };
     from.slack = reach(length_in, stride_in);
-    to.slack = reach(dst.layout.shape()[spec.axis], stride_out);
+    let length_out = dst.layout.shape()[spec.axis];
+    to.slack = reach(length_out, stride_out);
     let mut shape = dst.layout.shape().to_vec();
     shape.remove(spec.axis);
     let batch = Walk::new(&shape, vec![to, from]);
     let across = is_across(&batch, 1, stride_in) || is_across(&batch, 0, stride_out);
     let key = PlanKey { length: if pairs { n / 2 } else { n }, pairs, across };
     let plan = context.plans.get(context, key)?;
-    let transform = Transform { context, spec, plan, load, save, stride_in, length_in, stride_out };
-    transform.chunks(&batch)
+    let all = Transform {
+        context,
+        spec,
+        plan,
+        load,
+        save,
+        stride_in,
+        length_in,
+        stride_out,
+        length_out,
+        read,
+        write,
+    };
+    all.chunks(&batch)
 }
 
 /// The words of what holds, each behind a space.
@@ -267,6 +300,10 @@ impl Transform<'_> {
             step.between.fine,
         ]);
         params.shape[7] = self.plan.length as u32;
+        let read_bins = if begins { self.read } else { Bins::ALL };
+        let write_bins = if ends && user_out { self.write } else { Bins::ALL };
+        let band = [read_bins, write_bins] != [Bins::ALL; 2];
+        params.steps[7] = [read_bins.low, read_bins.gap, write_bins.low, write_bins.gap].map(|n| n as i32);
 
         let load_across = match (user_in, last) {
             (true, true) => is_across(batch, 1, self.stride_in),
@@ -280,7 +317,7 @@ impl Transform<'_> {
         params.flags |= u32::from(load_across) << 7 | u32::from(save_across) << 30;
         let (points, read, write) = (step.points, step.read, step.write);
         let bindings = [source, Binding::whole(&step.tables, false), result];
-        let key = Key { points, lines: lines(points, points | 1), load, save, read, write };
+        let key = Key { points, lines: lines(points, points | 1), load, save, read, write, band };
         let factors = (read, write) != (Factor::None, Factor::None);
         let complex = (load, save) == (Load::Complex, Save::Complex);
         if !step.chirped && (points.is_power_of_two() || (complex && !factors)) {
@@ -289,7 +326,8 @@ impl Transform<'_> {
         }
         params.flags |= staged::flags(&key);
         let lines = lines(points, points.next_multiple_of(16));
-        let key = staged::Key { points, lines, chirped: step.chirped, factors: factors && !step.chirped };
+        let key =
+            staged::Key { points, lines, chirped: step.chirped, factors: factors && !step.chirped, band };
         let groups = (params.count as usize).div_ceil(lines);
         self.context.dispatch(&key.label(), &bindings, &params, groups, || key.source())
     }
@@ -311,10 +349,10 @@ impl Transform<'_> {
         let Some(step) = self.plan.steps.last() else { return Ok(()) };
         params.flags = step.pairs.bits << 8;
         params.more[3] = self.spec.n as u32;
-        params.more[4] = self.stride_out as i32 as u32;
+        params.more[4..6].copy_from_slice(&[self.stride_out as i32 as u32, self.length_out as u32]);
         params.more[8..10].copy_from_slice(&[step.pairs.coarse, step.pairs.fine]);
         let bindings = [Binding::whole(lines, false), Binding::whole(&step.tables, false), result];
-        let items = batch.len() * (self.spec.n / 2 + 1);
+        let items = batch.len() * self.length_out;
         self.context.dispatch("fft:unfold", &bindings, &params, items.div_ceil(256), kernel::unfold_source)
     }
 }
@@ -339,18 +377,22 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
             (Load::Folded, Save::Pairs),
         ] {
             let lines = lines(points, points | 1);
-            let key = Key { points, lines, load, save, read: Factor::None, write: Factor::None };
-            out.push((key.label(), key.source()));
-            for read in [Factor::None, Factor::Chirp, Factor::Spectrum] {
-                let key = Key { save: Save::Complex, read, write: Factor::Roots, ..key };
+            for band in [false, true] {
+                let key = Key { points, lines, load, save, read: Factor::None, write: Factor::None, band };
                 out.push((key.label(), key.source()));
+                for read in [Factor::None, Factor::Chirp, Factor::Spectrum] {
+                    let key = Key { save: Save::Complex, read, write: Factor::Roots, ..key };
+                    out.push((key.label(), key.source()));
+                }
             }
         }
         for (chirped, factors) in [(false, false), (false, true), (true, false)] {
             let lines = lines(points, points.next_multiple_of(16));
-            let key = staged::Key { points, lines, chirped, factors };
-            if !chirped || points > 1 {
-                out.push((key.label(), key.source()));
+            for band in [false, true] {
+                let key = staged::Key { points, lines, chirped, factors, band };
+                if !chirped || points > 1 {
+                    out.push((key.label(), key.source()));
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::in_place::{Lines, place_expression, roots};
-use super::kernel::{self, Factor, Load, Save, UNFOLDED, two_tables};
+use super::kernel::{self, BAND_IN, BAND_OUT, Factor, Load, Save, UNFOLDED, two_tables};
 use super::plan::Table;
 
 /// A kernel.
@@ -18,6 +18,8 @@ pub(super) struct Key {
     pub(super) chirped: bool,
     /// Points are multiplied by something else when they are read or written.
     pub(super) factors: bool,
+    /// Bins in the middle are not written, and zeros when they are read: see [`super::band`].
+    pub(super) band: bool,
 }
 
 /// The flags of a kernel's kind, beside those of every kernel.
@@ -56,8 +58,8 @@ fn load(at: vec4<i32>, n: u32) -> vec2<f32> {
     let real = kind == 1u || kind == 2u;
     let pairs = kind == 2u;
     let mirrored = kind == 3u && 2u * n > P.more[0].w;
-    let i = select(select(n, P.more[0].w - n, mirrored), 2u * n, pairs);
-    let k = select(i, i + 1u, pairs);
+    var i = select(select(n, P.more[0].w - n, mirrored), 2u * n, pairs);
+{{BAND}}    let k = select(i, i + 1u, pairs);
     let last = P.more[0].y - 1u;
     let a = at.y + i32(min(i, last)) * bitcast<i32>(P.more[0].x);
     let b = at.y + i32(min(k, last)) * bitcast<i32>(P.more[0].x);
@@ -81,6 +83,11 @@ fn loaded(value: vec2<f32>, n: u32) -> vec2<f32> {
 }
 ";
 
+/// Bins that are not in memory are read behind the last one.
+const LOAD_BAND: &str = "    let band = {{BAND_IN}};
+    i = select(select(i, i - band.y, i >= band.x), P.more[0].y, i >= band.x && i < band.x + band.y);
+";
+
 /// Behind the line there is nothing, whatever a longer source holds there.
 const CHIRPED: &str = "    let place = P.more[1].z + min(n, P.shape[1].w - 1u);
     v = select(vec2<f32>(0.0, 0.0), cmul(v, T[place]), n < P.shape[1].w);
@@ -98,7 +105,7 @@ const FACTOR: &str = "    let factor = (P.flags >> 3u) & 3u;
 const SAVE: &str = "
 fn save(at: vec4<i32>, k: u32, value: vec2<f32>) {
     var x = value;
-    let q = u32(at.w) + k * P.more[1].y;
+    var q = u32(at.w) + k * P.more[1].y;
     var inside = true;
 {{FACTOR}}    x = select(x, x.yx, (P.flags & 2u) != 0u) * P.value.x;
     let kind = (P.flags >> 27u) & 7u;
@@ -107,7 +114,7 @@ fn save(at: vec4<i32>, k: u32, value: vec2<f32>) {
     let pairs = kind == 3u;
     x.y = select(x.y, 0.0, half && q == 0u);
     let step = bitcast<i32>(P.more[1].x);
-    let i = at.x + i32(select(q, 2u * q, pairs)) * step;
+{{BAND}}    let i = at.x + i32(select(q, 2u * q, pairs)) * step;
     if (inside && (!half || 2u * q <= P.more[0].w)) {
         D[select(2 * i, i, real)] = x.x;
         if (kind != 2u) {
@@ -115,6 +122,14 @@ fn save(at: vec4<i32>, k: u32, value: vec2<f32>) {
         }
     }
 }
+";
+
+const SAVE_BAND: &str = "    let band = {{BAND_OUT}};
+    let behind = q >= band.x;
+    if (behind && q < band.x + band.y) {
+        return;
+    }
+    q = select(q, q - band.y, behind);
 ";
 
 const SAVE_CHIRPED: &str = "    inside = q < P.shape[1].w;
@@ -166,9 +181,10 @@ const EMPTY: &str = "
         }
     }
     let length = {{LENGTH}};
-    for (var i = local; i < select(0u, {{TOTAL}}u + {{LINES}}u, unfolds); i += {{GROUP}}u) {
-        let line = select(i / ({{POINTS}}u + 1u), i % {{LINES}}u, across);
-        let bin = select(i % ({{POINTS}}u + 1u), i / {{LINES}}u, across);
+    let bins = {{BINS}};
+    for (var i = local; i < select(0u, {{LINES}}u * bins, unfolds); i += {{GROUP}}u) {
+        let line = select(i / bins, i % {{LINES}}u, across);
+        let bin = select(i % bins, i / {{LINES}}u, across);
         if (line0 + line < P.count && bin <= length) {
             let at = places_within(line0 + line);
             let a = ended(line, select(bin, 0u, bin == length));
@@ -185,10 +201,11 @@ const EMPTY: &str = "
 impl Key {
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        let Self { points, lines, chirped, factors } = self;
+        let Self { points, lines, chirped, factors, band } = self;
         let chirped = if *chirped { " * chirp" } else { "" };
         let factors = if *factors { " * factors" } else { "" };
-        format!("fft {points} x{lines} any{chirped}{factors}")
+        let band = if *band { " band" } else { "" };
+        format!("fft {points} x{lines} any{chirped}{factors}{band}")
     }
 
     /// The shader.
@@ -209,8 +226,16 @@ impl Key {
             (_, true) => (FACTOR, SAVE_FACTOR),
             _ => ("", ""),
         };
-        out += &fft_shaders::fill(LOAD, &[("LOADED", loaded)]);
-        out += &fft_shaders::fill(SAVE, &[("FACTOR", factor)]);
+        let (load_band, save_band, bins) = match self.band {
+            true => (
+                fft_shaders::fill(LOAD_BAND, &[("BAND_IN", BAND_IN)]),
+                fft_shaders::fill(SAVE_BAND, &[("BAND_OUT", BAND_OUT)]),
+                format!("{BAND_OUT}.x"),
+            ),
+            false => (String::new(), String::new(), format!("{}u", self.points + 1)),
+        };
+        out += &fft_shaders::fill(LOAD, &[("LOADED", loaded), ("BAND", &load_band)]);
+        out += &fft_shaders::fill(SAVE, &[("FACTOR", factor), ("BAND", &save_band)]);
         out += &shape.declarations();
         // After a convolution with a chirp bins are in order; its factor and the exchange of parts are still to come, and the line is shorter.
         let place = if self.chirped { "k".to_owned() } else { place_expression(self.points, "k") };
@@ -234,6 +259,7 @@ impl Key {
             ("LINES", lines),
             ("PLACE", &place),
             ("LENGTH", &length),
+            ("BINS", &bins),
         ];
         out += &fft_shaders::fill(FILL, &words);
         for (level, &pass) in passes.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The operations: forward and backward of each in one place.
 
+pub mod band;
 pub mod circulant;
 pub mod convolution;
 pub mod cross_entropy;
