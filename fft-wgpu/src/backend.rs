@@ -406,6 +406,10 @@ impl SpectralBackend for WgpuBackend {
         convolution::conv_direct(&self.context, x, weight, bias, geometry)
     }
 
+    fn spectral_conv(&self, x: &Tensor, kernel: &Tensor) -> Result<Tensor> {
+        fourier::spectral_conv(&self.context, x, kernel)
+    }
+
     fn long_conv_spectrum(&self, kernel: &Tensor, plan: LongConvPlan) -> Result<Tensor> {
         fourier::long_conv_spectrum(&self.context, kernel, plan)
     }

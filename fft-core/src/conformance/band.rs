@@ -79,7 +79,7 @@ fn low_oracle(x: &Array, modes: &[usize]) -> Array {
 
 fn back_oracle(z: &Array, lengths: &[usize]) -> Array {
     let (rank, first) = (z.shape.len(), z.shape.len() - lengths.len());
-    let z = (first..rank).fold(z.clone(), |z, axis| {
+    (first..rank).fold(z.clone(), |z, axis| {
         let (n, last) = (lengths[axis - first], axis + 1 == rank);
         let m = if last { z.shape[axis] } else { z.shape[axis] / 2 + 1 };
         along(&z, axis, |line| {
@@ -93,8 +93,7 @@ fn back_oracle(z: &Array, lengths: &[usize]) -> Array {
             let points = reference::fast_dft(&whole, Direction::Inverse);
             points.into_iter().map(|z| if last { Complex64::from(z.re) } else { z } / n as f64).collect()
         })
-    });
-    z
+    })
 }
 
 fn limit(dtype: DType, n: &[usize]) -> f64 {

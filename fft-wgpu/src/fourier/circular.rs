@@ -44,6 +44,8 @@ pub(super) struct Key {
     pub(super) lines: usize,
     /// Lines have at most half as many elements as places, so that imaginary parts are 0 before, and of no interest after.
     pub(super) half: bool,
+    /// The coefficients behind those of the line are added to its first: the product is circular.
+    pub(super) wraps: bool,
     /// The way ends with the spectrum, which is written.
     pub(super) spectrum: bool,
     /// The terms of [`LongConvTerms`](fft_core::convolution::LongConvTerms).
@@ -75,9 +77,15 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        let Self { part, points, lines, half, spectrum, skip, before, after } = *self;
-        let words =
-            [("half", half), ("spectrum", spectrum), ("skip", skip), ("before", before), ("after", after)];
+        let Self { part, points, lines, half, wraps, spectrum, skip, before, after } = *self;
+        let words = [
+            ("half", half),
+            ("wraps", wraps),
+            ("spectrum", spectrum),
+            ("skip", skip),
+            ("before", before),
+            ("after", after),
+        ];
         format!("circular {part:?} {points} x{lines}{}", those_that_hold(&words)).to_lowercase()
     }
 
@@ -355,8 +363,9 @@ fn row_of(item: u32) -> Row {
         for q in 0..pass.radix {
             let point = format!("(j + {}u)", q * pass.step());
             let n = if self.across() { format!("{point} * P.more[0].x + row.column") } else { point };
-            let _ =
-                writeln!(out, "let y{q} = cmul(v[{q}], {});\nsave(row, {n}, y{q}.y);", Self::twist(pass, q));
+            let value = if self.wraps { format!("y{q}.y - y{q}.x") } else { format!("y{q}.y") };
+            let twist = Self::twist(pass, q);
+            let _ = writeln!(out, "let y{q} = cmul(v[{q}], {twist});\nsave(row, {n}, {value});");
             if !self.half {
                 let _ = writeln!(out, "save(row, {n} + P.more[1].w, -y{q}.x);");
             }

@@ -11,6 +11,7 @@ mod plane_call;
 mod plane_kernel;
 mod planes;
 mod plans;
+mod spectral_conv;
 mod staged;
 mod tiles;
 
@@ -32,6 +33,7 @@ pub(crate) use band::{from_low_frequencies, low_frequencies};
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
 pub(crate) use planes::{conv_fft, conv_spectrum};
 pub(crate) use plans::Plans;
+pub(crate) use spectral_conv::spectral_conv;
 
 const OP: &str = "fft";
 /// The most axes of a batch that are walked at once; others one by one.
@@ -368,6 +370,7 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
     out.extend(long_conv::every_shader());
     out.extend(plane_call::every_shader());
+    out.extend(spectral_conv::every_shader());
     for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
         for (load, save) in [
             (Load::Complex, Save::Complex),
