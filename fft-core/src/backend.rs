@@ -189,9 +189,9 @@ pub trait SpectralBackend: Send + Sync + std::fmt::Debug + 'static {
     }
 
     /// The real function of `lengths` points along the last axes that has these frequencies and no others. See
-    /// [`compose::from_low_frequencies`].
-    fn from_low_frequencies(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        compose::from_low_frequencies(z, lengths)
+    /// [`compose::band_limited`].
+    fn band_limited(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        compose::band_limited(z, lengths)
     }
 
     /// A cosine or sine transform along one axis; see [`DctSpec`] and [`compose::dct`]. `F32` or `F64`.

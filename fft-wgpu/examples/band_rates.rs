@@ -60,8 +60,8 @@ fn main() -> Result<()> {
         shape
             .extend(modes.iter().enumerate().map(|(a, m)| if a + 1 == modes.len() { *m } else { 2 * m - 1 }));
         let w = numbers(&device, &shape)?.to_dtype(fft_core::DType::C64)?;
-        let own: Ways = [|x, m| x.low_frequencies(m), |z, n| z.from_low_frequencies(n)];
-        let composed: Ways = [compose::low_frequencies, compose::from_low_frequencies];
+        let own: Ways = [|x, m| x.low_frequencies(m), |z, n| z.band_limited(n)];
+        let composed: Ways = [compose::low_frequencies, compose::band_limited];
         let [own, composed] =
             medians(&device, [&|| layer(own, &x, &w, modes), &|| layer(composed, &x, &w, modes)])?;
         let name = format!("{batch} x {channels} x {lengths:?}, {modes:?} modes");

@@ -197,8 +197,8 @@ impl SpectralBackend for WgpuBackend {
         fourier::low_frequencies(&self.context, x, modes)
     }
 
-    fn from_low_frequencies(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        fourier::from_low_frequencies(&self.context, z, lengths)
+    fn band_limited(&self, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        fourier::band_limited(&self.context, z, lengths)
     }
 
     fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {

@@ -41,7 +41,7 @@ fn layer(x: &Tensor, w: &Tensor, modes: &[usize]) -> Result<Tensor> {
     let z = x.low_frequencies(modes)?.reshape(&[batch, inputs, all])?.permute(&[2, 0, 1])?;
     let y = z.matmul(&w.reshape(&[inputs, outputs, all])?.permute(&[2, 0, 1])?)?;
     let y = y.permute(&[1, 2, 0])?.reshape(&[&[batch, outputs], kept].concat())?;
-    y.from_low_frequencies(lengths)
+    y.band_limited(lengths)
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_transform_an_axis_and_nothing_between() {
         shape.extend(modes.iter().enumerate().map(|(a, m)| if a + 1 == axes { *m } else { 2 * m - 1 }));
         let z = complex(&device, &shape);
         assert_eq!(dispatches(&device, || x.low_frequencies(modes)), axes, "{lengths:?}");
-        assert_eq!(dispatches(&device, || z.from_low_frequencies(lengths)), axes, "{lengths:?}");
+        assert_eq!(dispatches(&device, || z.band_limited(lengths)), axes, "{lengths:?}");
         shape.splice(..2, [3, 4]);
         let w = complex(&device, &shape);
         assert_eq!(dispatches(&device, || layer(&x, &w, modes)), 2 * axes + 1, "{lengths:?}");
@@ -112,8 +112,8 @@ fn check(device: &Device, lines: &[usize], across: &[usize]) {
             close(&what, &x.low_frequencies(&[m]).unwrap(), &compose::low_frequencies(&x, &[m]).unwrap());
             // The two lines do not follow one another.
             let z = complex(device, &[m, 2]).transpose(0, 1).unwrap();
-            let want = compose::from_low_frequencies(&z, &[n]).unwrap();
-            close(&what, &z.from_low_frequencies(&[n]).unwrap(), &want);
+            let want = compose::band_limited(&z, &[n]).unwrap();
+            close(&what, &z.band_limited(&[n]).unwrap(), &want);
         }
     }
     for &n in across {
@@ -123,8 +123,8 @@ fn check(device: &Device, lines: &[usize], across: &[usize]) {
             let modes = [m, 3];
             close(&what, &x.low_frequencies(&modes).unwrap(), &compose::low_frequencies(&x, &modes).unwrap());
             let z = complex(device, &[2 * m - 1, 3]);
-            let want = compose::from_low_frequencies(&z, &[n, 5]).unwrap();
-            close(&what, &z.from_low_frequencies(&[n, 5]).unwrap(), &want);
+            let want = compose::band_limited(&z, &[n, 5]).unwrap();
+            close(&what, &z.band_limited(&[n, 5]).unwrap(), &want);
         }
     }
 }
@@ -149,11 +149,11 @@ fn lines_that_are_not_side_by_side() {
     let low = x.low_frequencies(&modes).unwrap();
     close("low", &low, &compose::low_frequencies(&x, &modes).unwrap());
     let z = low.permute(&[3, 1, 0, 2, 4, 5]).unwrap();
-    let want = compose::from_low_frequencies(&z, &[12, 18]).unwrap();
-    close("back", &z.from_low_frequencies(&[12, 18]).unwrap(), &want);
+    let want = compose::band_limited(&z, &[12, 18]).unwrap();
+    close("back", &z.band_limited(&[12, 18]).unwrap(), &want);
     // Axes of frequencies that lie the other way round, and one backwards.
     let z = z.transpose(4, 5).unwrap().narrow(4, 0, 5).unwrap().step(5, -1).unwrap();
     let z = z.narrow(5, 0, 4).unwrap();
-    let want = compose::from_low_frequencies(&z, &[9, 7]).unwrap();
-    close("turned", &z.from_low_frequencies(&[9, 7]).unwrap(), &want);
+    let want = compose::band_limited(&z, &[9, 7]).unwrap();
+    close("turned", &z.band_limited(&[9, 7]).unwrap(), &want);
 }

@@ -25,7 +25,7 @@ pub fn low_frequencies(x: &Tensor, modes: &[usize]) -> Result<Tensor> {
 ///
 /// # Errors
 /// Memory and device errors.
-pub fn from_low_frequencies(z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+pub fn band_limited(z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
     let (first, last) = (z.rank() - lengths.len(), z.rank() - 1);
     let mut z = z.clone();
     for axis in first..last {

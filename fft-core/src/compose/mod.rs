@@ -25,7 +25,7 @@ mod transform;
 mod unary_backward;
 
 pub use attention::{attention, attention_backward};
-pub use band::{from_low_frequencies, low_frequencies};
+pub use band::{band_limited, low_frequencies};
 pub use circulant::{block_circulant_gradient, block_circulant_product, block_circulant_spectrum};
 pub(crate) use conv::pad_zeros;
 pub use conv::{conv_direct, conv_fft, conv_spectrum};

@@ -9,14 +9,14 @@ use super::{Case, Operation, Outcome};
 use crate::{Complex64, DType, Device, Direction, Tensor, compose, reference};
 
 const LOW: &[Operation] = &[Operation::LowFrequencies];
-const BACK: &[Operation] = &[Operation::FromLowFrequencies];
-const BOTH: &[Operation] = &[Operation::LowFrequencies, Operation::FromLowFrequencies];
+const BACK: &[Operation] = &[Operation::BandLimited];
+const BOTH: &[Operation] = &[Operation::LowFrequencies, Operation::BandLimited];
 
 pub(super) const CASES: &[Case] = &[
     Case::new("low_frequencies::against_the_sum", LOW, |d| low(d, DType::F32)),
     Case::new("low_frequencies::against_the_sum_f64", LOW, |d| low(d, DType::F64)).needing(WIDE),
-    Case::new("from_low_frequencies::against_the_sum", BACK, |d| back(d, DType::C64)),
-    Case::new("from_low_frequencies::against_the_sum_f64", BACK, |d| back(d, DType::C128)).needing(WIDE),
+    Case::new("band_limited::against_the_sum", BACK, |d| back(d, DType::C64)),
+    Case::new("band_limited::against_the_sum_f64", BACK, |d| back(d, DType::C128)).needing(WIDE),
     Case::new("low_frequencies::there_and_back", BOTH, there_and_back),
     Case::new("low_frequencies::other_frequencies_are_not_seen", BOTH, others),
 ];
@@ -138,12 +138,12 @@ fn back(device: &Device, dtype: DType) -> Outcome {
         let limit = limit(dtype, lengths);
         for (guise, z) in guises(&z, device, dtype)? {
             let what = format!("{guise:?} {kept:?} to {lengths:?}");
-            close_l2(&what, &z.from_low_frequencies(lengths)?, &want, limit)?;
-            let composed = compose::from_low_frequencies(&z, lengths)?;
+            close_l2(&what, &z.band_limited(lengths)?, &want, limit)?;
+            let composed = compose::band_limited(&z, lengths)?;
             close_l2(format_args!("composed {what}"), &composed, &want, limit)?;
         }
     }
-    let none = Tensor::zeros(device, &[0, 3, 3], dtype)?.from_low_frequencies(&[6, 7])?;
+    let none = Tensor::zeros(device, &[0, 3, 3], dtype)?.band_limited(&[6, 7])?;
     ensure(none.shape() == [0, 6, 7] && none.dtype() == dtype.to_real(), || format!("{none:?}"))
 }
 
@@ -153,12 +153,12 @@ fn there_and_back(device: &Device) -> Outcome {
     for (shape, modes) in [(&[3, 31][..], &[6][..]), (&[2, 12, 15], &[3, 4]), (&[9, 11], &[5, 6])] {
         let x = Random::new(1).array(shape, dtype).to(device, dtype)?;
         let lengths = &shape[shape.len() - modes.len()..];
-        let smooth = x.low_frequencies(modes)?.from_low_frequencies(lengths)?;
-        let again = smooth.low_frequencies(modes)?.from_low_frequencies(lengths)?;
+        let smooth = x.low_frequencies(modes)?.band_limited(lengths)?;
+        let again = smooth.low_frequencies(modes)?.band_limited(lengths)?;
         close_l2(format_args!("{shape:?}"), &again, &Array::from(&smooth)?, 2.0 * limit(dtype, lengths))?;
         // Finer samples are of the same function.
         let fine: Vec<usize> = lengths.iter().map(|n| 3 * n).collect();
-        let mut coarse = smooth.low_frequencies(modes)?.from_low_frequencies(&fine)?;
+        let mut coarse = smooth.low_frequencies(modes)?.band_limited(&fine)?;
         for axis in shape.len() - modes.len()..shape.len() {
             coarse = coarse.step(axis, 3)?;
         }
@@ -183,6 +183,6 @@ fn others(device: &Device) -> Outcome {
     ensure(part(1).iter().all(|z| z.re.is_nan()), || format!("of NaN came {:?}", part(1)))?;
     let finite = [0, 3, 4].into_iter().all(|i| part(i).iter().all(|z| z.re.is_finite()));
     ensure(finite, || format!("NaN of one line entered another: {:?}", z.data))?;
-    let y = z.to(device, DType::C64)?.narrow(0, 3, 2)?.from_low_frequencies(&[n])?;
+    let y = z.to(device, DType::C64)?.narrow(0, 3, 2)?.band_limited(&[n])?;
     ensure(y.to_vec::<f32>()?.iter().all(|y| y.is_finite()), || "NaN of one line entered another".into())
 }

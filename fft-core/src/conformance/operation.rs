@@ -32,7 +32,7 @@ operations! {
     Select => "select", Reduce => "reduce", Matmul => "matmul", Fft => "fft", Scope => "scope", Trim => "trim",
     KernelTimes => "kernel_times", FftNd => "fft_nd",
     FftInPlace => "fft_in_place",
-    LowFrequencies => "low_frequencies", FromLowFrequencies => "from_low_frequencies",
+    LowFrequencies => "low_frequencies", BandLimited => "band_limited",
     Dct => "dct",
     Softmax => "softmax", RmsNorm => "rms_norm", LayerNorm => "layer_norm", Rope => "rope",
     UnaryBackward => "unary_backward", AdamwStep => "adamw_step", SgdStep => "sgd_step", SumOfSquares => "sum_of_squares",

@@ -40,8 +40,8 @@ impl Tensor {
     /// [`Error::DTypeMismatch`] when not complex; [`Error::ShapeMismatch`] for an axis without bins, or before the last one with an even number of them;
     /// [`Error::InvalidArgument`] for no lengths, lengths for more axes than there are, one for whose points the highest mode is not below the Nyquist
     /// frequency, and more points than can be addressed.
-    pub fn from_low_frequencies(&self, lengths: &[usize]) -> Result<Self> {
-        const OP: &str = "from_low_frequencies";
+    pub fn band_limited(&self, lengths: &[usize]) -> Result<Self> {
+        const OP: &str = "band_limited";
         if !self.dtype().is_complex() {
             return Err(Error::DTypeMismatch { op: OP, lhs: self.dtype(), rhs: DType::C64 });
         }
@@ -61,7 +61,7 @@ impl Tensor {
         }
         let axes: Dims = (first..self.rank()).collect();
         expect_addressable(OP, "lengths", self.shape(), &axes, lengths)?;
-        self.device().from_low_frequencies(self, lengths)
+        self.device().band_limited(self, lengths)
     }
 
     /// The first of as many last axes as there are `numbers`, one at least.

@@ -50,7 +50,7 @@ macro_rules! registry {
 
 registry! {
     elementwise::Unary, elementwise::Binary, elementwise::ToDtype, reduce::Sum, reduce::Mean, reduce::Extremum, shape::Reshape, shape::Permute, shape::Narrow,
-    shape::BroadcastTo, shape::Cat, shape::Gather, linear::Matmul, fourier::Fft, band::LowFrequencies, band::FromLowFrequencies, network::Softmax, network::LogSoftmax,
+    shape::BroadcastTo, shape::Cat, shape::Gather, linear::Matmul, fourier::Fft, band::LowFrequencies, band::BandLimited, network::Softmax, network::LogSoftmax,
     network::LayerNorm, network::RmsNorm, network::SiluMul, network::Rope, network::Attention, cross_entropy::CrossEntropy,
     phasor::Phasor, convolution::Conv, convolution::ConvTranspose, convolution::Pad, convolution::LongConv, spectral::SparseSpectral,
     circulant::BlockCirculant, magnitude::ModRelu, magnitude::MagnitudeNorm,

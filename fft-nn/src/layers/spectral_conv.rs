@@ -87,6 +87,6 @@ impl<const AXES: usize> Layer for SpectralConv<AXES> {
         let w = self.weight.reshape(&[weights[0], outputs, modes])?.permute(&[2, 0, 1])?;
         let mut kept = Dims::from_slice(&[batch, outputs]);
         kept.extend_from_slice(&weights[2..]);
-        x.matmul(&w)?.permute(&[1, 2, 0])?.reshape(&kept)?.from_low_frequencies(n)
+        x.matmul(&w)?.permute(&[1, 2, 0])?.reshape(&kept)?.band_limited(n)
     }
 }

@@ -41,9 +41,9 @@ pub(crate) fn low_frequencies(context: &Context, x: &Tensor, modes: &[usize]) ->
     Ok(z)
 }
 
-/// See `SpectralBackend::from_low_frequencies`: a transform an axis, the last one last.
-pub(crate) fn from_low_frequencies(context: &Context, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-    const OP: &str = "from_low_frequencies";
+/// See `SpectralBackend::band_limited`: a transform an axis, the last one last.
+pub(crate) fn band_limited(context: &Context, z: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+    const OP: &str = "band_limited";
     let (first, last) = (z.rank() - lengths.len(), z.rank() - 1);
     let mut z = z.clone();
     for axis in first..=last {

@@ -29,7 +29,7 @@ use band::Bins;
 use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
-pub(crate) use band::{from_low_frequencies, low_frequencies};
+pub(crate) use band::{band_limited, low_frequencies};
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
 pub(crate) use planes::{conv_fft, conv_spectrum};
 pub(crate) use plans::Plans;

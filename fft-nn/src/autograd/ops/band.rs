@@ -12,9 +12,9 @@ use crate::layers::from_values;
 #[derive(Debug, Clone)]
 pub struct LowFrequencies(pub Dims);
 
-/// [`Tensor::from_low_frequencies`] with so many points along the last axes.
+/// [`Tensor::band_limited`] with so many points along the last axes.
 #[derive(Debug, Clone)]
-pub struct FromLowFrequencies(pub Dims);
+pub struct BandLimited(pub Dims);
 
 /// Bin 0 of the last axis times one factor, and the others, which stand for their mirror images too, times another.
 fn weigh(spectrum: &Tensor, single: f64, paired: f64) -> Result<Tensor> {
@@ -46,13 +46,13 @@ impl Operation for LowFrequencies {
     /// The adjoint: the way back without its factors, which counts a bin with a mirror image twice.
     fn backward(&self, context: &Context, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (lengths, all) = points(context.shape(0), self.0.len());
-        Ok(vec![Some(weigh(grad, all, 0.5 * all)?.from_low_frequencies(lengths)?)])
+        Ok(vec![Some(weigh(grad, all, 0.5 * all)?.band_limited(lengths)?)])
     }
 }
 
-impl Operation for FromLowFrequencies {
+impl Operation for BandLimited {
     fn name(&self) -> &'static str {
-        "from_low_frequencies"
+        "band_limited"
     }
 
     fn needs(&self) -> Needs {
@@ -60,7 +60,7 @@ impl Operation for FromLowFrequencies {
     }
 
     fn forward(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        inputs[0].from_low_frequencies(&self.0)
+        inputs[0].band_limited(&self.0)
     }
 
     /// The adjoint: the way there with the factors of the way back, and twice for a bin with a mirror image.
@@ -94,13 +94,13 @@ impl Samples for LowFrequencies {
     }
 }
 
-impl Samples for FromLowFrequencies {
+impl Samples for BandLimited {
     fn samples(device: &Device) -> Result<Vec<Sample>> {
         let sample = |(n, modes): (&[usize], &[usize])| {
             let mut shape = vec![2];
             shape
                 .extend(modes.iter().enumerate().map(|(a, m)| if a + 1 == n.len() { *m } else { 2 * m - 1 }));
-            Ok(Sample::new(FromLowFrequencies(Dims::from_slice(n)), [complex(device, &shape, 1)?]))
+            Ok(Sample::new(BandLimited(Dims::from_slice(n)), [complex(device, &shape, 1)?]))
         };
         PROBLEMS.into_iter().map(sample).collect()
     }
@@ -115,11 +115,11 @@ impl Var {
         Var::apply(LowFrequencies(Dims::from_slice(modes)), &[self])
     }
 
-    /// The real function of `lengths` points with these frequencies and no others; see [`Tensor::from_low_frequencies`].
+    /// The real function of `lengths` points with these frequencies and no others; see [`Tensor::band_limited`].
     ///
     /// # Errors
-    /// As [`Tensor::from_low_frequencies`].
-    pub fn from_low_frequencies(&self, lengths: &[usize]) -> Result<Self> {
-        Var::apply(FromLowFrequencies(Dims::from_slice(lengths)), &[self])
+    /// As [`Tensor::band_limited`].
+    pub fn band_limited(&self, lengths: &[usize]) -> Result<Self> {
+        Var::apply(BandLimited(Dims::from_slice(lengths)), &[self])
     }
 }
