@@ -17,6 +17,9 @@ use crate::autograd::Var;
 /// axis before it stores `2 m - 1`, ordered as in a spectrum, `0 .. m` and then `-(m - 1) .. 0`. All lie below the Nyquist frequency, so the layer is one and the same operator at any
 /// resolution: inputs that are samples of one band-limited function give samples of one function. (Of a frequency that is its own mirror image in the
 /// last axis, 0, the weights of `k` and `-k` in the other axes act by their Hermitian part: the output is real whatever the weights are.)
+///
+/// Other frequencies are not computed with: see [`Tensor::low_frequencies`](fft_core::Tensor::low_frequencies) and
+/// [`Tensor::band_limited`](fft_core::Tensor::band_limited). On a GPU a layer is a transform an axis there and back, and one product.
 #[derive(Debug, Clone)]
 pub struct SpectralConv<const AXES: usize> {
     path: String,
