@@ -14,7 +14,7 @@ const SOFTWARE: ConvCosts = ConvCosts {
     double: 1.0,
     nanoseconds: ConvSteps {
         direct_call: 130_000.0,
-        direct_product: 0.13,
+        direct_product: 0.14,
         direct_window: 0.3,
         direct_tap: 0.23,
         direct_row: 60.0,
@@ -22,7 +22,7 @@ const SOFTWARE: ConvCosts = ConvCosts {
         fft_tile: 0.0,
         fft_near: 0.65,
         fft_far: 0.82,
-        fft_product: 1.15,
+        fft_product: 1.1,
         fft_pointwise: 0.1,
     },
 };
