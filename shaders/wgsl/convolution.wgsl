@@ -8,7 +8,7 @@ fn element(row: i32, here: bool, column: i32) -> f32 {
     return select(0.0, X[row + clamp(column, 0, P.steps[2].x - 1) * bitcast<i32>(P.more[2].z)], inside);
 }
 
-// `at` is the first of the channel-less outputs; channels of the group count from 0.
+// `at` is where the outputs of the group at this depth begin, of its first channel.
 fn put(at: i32, channel: i32, row: i32, column: i32, sum: f32) {
     if (channel < i32(P.more[0].z) && row < P.steps[1].y && column < P.steps[2].y) {
         let area = P.steps[1].y * P.steps[2].y;
