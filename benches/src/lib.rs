@@ -4,6 +4,7 @@
 //! the criterion groups follow.
 
 pub mod dense;
+pub mod device;
 pub mod pairs;
 mod turns;
 
@@ -17,6 +18,11 @@ pub fn measuring() -> bool {
 /// Whether only the tables are wanted: `cargo bench --bench <name> -- --tables`.
 pub fn tables_only() -> bool {
     std::env::args().any(|a| a == "--tables")
+}
+
+/// The part of a name that was asked for: `cargo bench --bench <name> -- <part>`.
+pub fn chosen() -> Option<String> {
+    std::env::args().skip(1).find(|a| !a.starts_with('-'))
 }
 
 /// Numbers in `[-1, 1)` for operands, the same on every run, by SplitMix64 (Steele, Lea and Flood 2014): white also in two dimensions, which

@@ -1,9 +1,7 @@
 //! Convolutions by the convolution theorem beside their composition of copies, transforms and products, spectra of kernels kept:
-//! `cargo run --release -p fft-wgpu --example conv_fft_rates`. Medians of alternating rounds; both have the tiles that take least time of a few.
+//! `cargo bench -p fft-benches --bench wgpu_conv_fft`. Medians of alternating rounds; both have the tiles that take least time of a few.
 
-mod common;
-
-use common::seconds;
+use fft_benches::device::seconds;
 use fft_core::convolution::{ConvGeometry, ConvSpec};
 use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
@@ -107,13 +105,16 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
     println!("{}, {}", device.info().name, device.info().driver);
     println!(
         "\n{:<38} {:>5} {:>9} {:>5} {:>12} {:>7}",
         "convolution", "tile", "ms", "tile", "composed ms", "ratio"
     );
-    let only = std::env::args().nth(1);
+    let only = fft_benches::chosen();
     for case in CASES.iter().filter(|c| only.as_ref().is_none_or(|only| c.name.contains(only))) {
         let axes = case.x.len() - 2;
         let (x, w) = (numbers(&device, case.x)?, numbers(&device, case.w)?);

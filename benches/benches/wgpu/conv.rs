@@ -1,9 +1,7 @@
 //! Convolutions as sums over taps, by a kernel and as a composition, by the convolution theorem, and as they are planned; and the mixing of channels for each frequency beside products of copied matrices:
-//! `cargo run --release -p fft-wgpu --example conv_rates`. Medians of alternating rounds.
+//! `cargo bench -p fft-benches --bench wgpu_conv`. Medians of alternating rounds.
 
-mod common;
-
-use common::seconds;
+use fft_benches::device::seconds;
 use fft_core::convolution::{ConvGeometry, ConvPlan, ConvSpec, ConvWay};
 use fft_core::{Device, Norm, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
@@ -34,6 +32,9 @@ fn medians<const N: usize>(device: &Device, works: [&dyn Fn() -> Result<Tensor>;
 }
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
     println!("{}, {}", device.info().name, device.info().driver);
     println!("\nmixing of frequencies       as they lie ms   copied ms   ratio");
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
     println!(
         "\nconvolution                                direct ms   composed ms     fft ms   Gop/s   chosen ms"
     );
-    let filter = std::env::args().nth(1).unwrap_or_default();
+    let filter = fft_benches::chosen().unwrap_or_default();
     for (name, x, w, spec) in convolutions() {
         if !name.contains(&filter) {
             continue;

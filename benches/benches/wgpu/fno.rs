@@ -1,9 +1,7 @@
 //! Layers of Fourier neural operators, from real functions to real functions, beside the composition of whole transforms; and circular convolutions:
-//! `cargo run --release -p fft-wgpu --example band_rates`. Medians of alternating rounds.
+//! `cargo bench -p fft-benches --bench wgpu_fno`. Medians of alternating rounds.
 
-mod common;
-
-use common::seconds;
+use fft_benches::device::seconds;
 use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
@@ -45,6 +43,9 @@ fn layer([there, back]: Ways, x: &Tensor, w: &Tensor, modes: &[usize]) -> Result
 }
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
     println!("{}, {}", device.info().name, device.info().driver);
     println!("\nlayer of an operator                  ms   composed ms   ratio   read and write GB/s");

@@ -1,4 +1,4 @@
-//! What a kernel costs that has almost nothing to do: `cargo run --release -p fft-wgpu --example dispatch_rates`.
+//! What a kernel costs that has almost nothing to do: `cargo bench -p fft-benches --bench wgpu_dispatch`.
 
 use std::time::Instant;
 
@@ -9,6 +9,9 @@ use fft_wgpu::WgpuOptions;
 const KERNELS: u32 = 2000;
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
     let mut x = Tensor::zeros(&device, &[64], DType::F32)?;
     let mut round = || -> Result<f64> {

@@ -1,11 +1,14 @@
-//! What programs that measure share.
+//! Timing of a device that works on its own.
 
 use std::time::Instant;
 
 use fft_core::{Device, Result, Tensor};
 
 /// The seconds from an idle device until it is idle again; the result is dropped after.
-pub(crate) fn seconds(device: &Device, work: &dyn Fn() -> Result<Tensor>) -> Result<f64> {
+///
+/// # Errors
+/// Those of the work and of the device.
+pub fn seconds(device: &Device, work: &dyn Fn() -> Result<Tensor>) -> Result<f64> {
     device.synchronize()?;
     let start = Instant::now();
     let made = work()?;

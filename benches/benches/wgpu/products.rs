@@ -1,5 +1,5 @@
 //! How long attention and products take with kernels of their own, beside the compositions that they replace, on the same device in the same
-//! run: `cargo run --release -p fft-wgpu --example product_rates [part of a name]`.
+//! run: `cargo bench -p fft-benches --bench wgpu_products -- [part of a name]`.
 //!
 //! Rounds alternate between kernel and composition; the median of each counts.
 
@@ -244,8 +244,11 @@ fn largest(table: &Table<'_>) -> Result<()> {
 }
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
-    let table = Table { device: &device, chosen: std::env::args().nth(1) };
+    let table = Table { device: &device, chosen: fft_benches::chosen() };
     println!("{} ({})", device.info().name, device.info().driver);
     println!("{:<52} {:>10} {:>12} {:>8}", "", "kernel ms", "composed ms", "ratio");
     attention(&table)?;

@@ -1,11 +1,9 @@
-//! How fast transforms read and write memory, beside a copy kernel in the same run: `cargo run --release -p fft-wgpu --example fft_rates`.
+//! How fast transforms read and write memory, beside a copy kernel in the same run: `cargo bench -p fft-benches --bench wgpu_fft`.
 //!
 //! Each line is a batch of complex transforms that fills about 32 MiB, along the last axis (rows) and along the first (columns). GB/s counts
 //! each point read once and written once. Rounds alternate between transform and copy; the fastest of each counts.
 
-mod common;
-
-use common::seconds;
+use fft_benches::device::seconds;
 use fft_core::{Complex32, DType, Norm, Result, Tensor};
 use fft_wgpu::WgpuOptions;
 
@@ -14,6 +12,9 @@ const BYTES: usize = 32 << 20;
 const ROUNDS: usize = 7;
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
     println!("{} ({})", device.info().name, device.info().driver);
     println!(

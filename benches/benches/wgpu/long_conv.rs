@@ -1,11 +1,9 @@
 //! How much faster a causal convolution is as one kernel (three where a line does not fit a workgroup) than as the composition of copies, transforms and
-//! products: `cargo run --release -p fft-wgpu --example long_conv_rates`.
+//! products: `cargo bench -p fft-benches --bench wgpu_long_conv`.
 //!
 //! Kernels as long as their input, their spectra kept, with gates and skip or without. Rounds alternate; the fastest of each counts.
 
-mod common;
-
-use common::seconds;
+use fft_benches::device::seconds;
 use fft_core::conformance::sample::Random;
 use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::{DType, Result, compose};
@@ -16,6 +14,9 @@ const ELEMENTS: usize = 1 << 20;
 const ROUNDS: usize = 5;
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     for (limits, default_limits) in [("the adapter's limits", false), ("WebGPU's default limits", true)] {
         let device = fft_wgpu::device(WgpuOptions { default_limits, ..Default::default() })?;
         println!("{} ({}), {limits}", device.info().name, device.info().driver);

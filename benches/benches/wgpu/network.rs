@@ -1,5 +1,5 @@
 //! Operations of networks along rows beside their compositions and beside a copy kernel:
-//! `cargo run --release -p fft-wgpu --example network_rates`.
+//! `cargo bench -p fft-benches --bench wgpu_network`.
 //!
 //! Rounds alternate between the three; the median of each counts. GB/s counts what an operation must read and write once. An argument keeps
 //! to operations whose names contain it.
@@ -125,8 +125,11 @@ const OPERATIONS: &[(&str, usize, Work, Work)] = &[
 ];
 
 fn main() -> Result<()> {
+    if !fft_benches::measuring() {
+        return Ok(());
+    }
     let device = fft_wgpu::device(WgpuOptions::default())?;
-    let wanted = std::env::args().nth(1).unwrap_or_default();
+    let wanted = fft_benches::chosen().unwrap_or_default();
     println!("{} ({})", device.info().name, device.info().driver);
     println!(
         "{:>23} {:>14} {:>9} {:>12} {:>7} {:>8} {:>10}",
