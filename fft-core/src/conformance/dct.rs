@@ -66,7 +66,7 @@ fn line(x: &[f64], wave: Wave, kind: DctType, inverse: bool, norm: Norm) -> Vec<
     reference::dct(wave, kind, x).into_iter().map(|y| y * scale).collect()
 }
 
-/// As [`line`], of each line of an array along `axis`.
+/// As [`line()`], of each line of an array along `axis`.
 fn oracle(x: &Array, axis: usize, wave: Wave, kind: DctType, inverse: bool, norm: Norm) -> Array {
     let mut out = x.clone();
     let inner: usize = x.shape[axis + 1..].iter().product();

@@ -2,7 +2,7 @@
 //!
 //! The last axis of a tile is a real line of `2 M` points that lies as `M` complex numbers (see [`super::circular`]): what leaves it at its end comes
 //! back negated at its start, where overlap-save leaves it out. Along the axes before it columns are complex. All transforms are in place
-//! ([`in_place`]), and spectra stay in the order in which decimation leaves them.
+//! ([`super::in_place`]), and spectra stay in the order in which decimation leaves them.
 //!
 //! A volume is a tile of one channel: `[points, points, M]` complex numbers, with 1 for axes that are not there.
 
