@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use fft_core::{Error, Result, ScatterMode, View, ViewMut};
+use fft_core::{Dims, Error, Result, ScatterMode, View, ViewMut};
 
 use crate::call::fits_bytes;
 use crate::context::Context;
@@ -205,8 +205,12 @@ pub(crate) fn scatter(
         dst: Operand::new(block_of(context, OP, dst.buffer)?, dst.dtype.size(), dst.layout),
     };
     match mode {
-        ScatterMode::Set => scatter.set(src.layout.shape()),
-        ScatterMode::Add => scatter.add(dst.layout.shape()),
+        ScatterMode::Set => scatter.in_parts(usize::MAX, |part| part.set(src.layout.shape())),
+        ScatterMode::Add => {
+            let whole = shares(context, scatter.sources, scatter.src.strides[axis], scatter.src.bytes);
+            let most = whole.first().map_or(1, Range::len).min(MOST_SOURCES);
+            scatter.in_parts(most, |part| part.add_listed(dst.layout.shape()))
+        }
     }
 }
 
@@ -226,6 +230,27 @@ struct Scatter<'a> {
 }
 
 impl<'a> Scatter<'a> {
+    /// Calls `work` with the sources in order: at most so many at a time, and as many as a binding holds the indices of.
+    fn in_parts(&self, most: usize, work: impl Fn(&Self) -> Result<()>) -> Result<()> {
+        let stride = self.numbers.strides[0];
+        let held = shares(self.context, self.sources, stride, self.numbers.bytes);
+        let step = held.first().map_or(1, Range::len).min(most);
+        for from in (0..self.sources).step_by(step) {
+            let moved = |o: &Operand<'a>, stride: i64| {
+                let offset = o.offset + from as i64 * stride;
+                Operand { offset, ..o.clone() }
+            };
+            work(&Scatter {
+                sources: step.min(self.sources - from),
+                numbers: moved(&self.numbers, stride),
+                src: moved(&self.src, self.src.strides[self.axis]),
+                dst: self.dst.clone(),
+                ..*self
+            })?;
+        }
+        Ok(())
+    }
+
     /// The indices alone: a binding, and what tells a kernel where they are.
     fn indices(&self) -> Result<(Binding<'a>, Params)> {
         let too_big = || self.context.too_big("scatter", self.sources * 8);
@@ -251,6 +276,8 @@ impl<'a> Scatter<'a> {
 
     /// The last source of each place wins: first its number is found, then it is written.
     fn set(&self, shape: &[usize]) -> Result<()> {
+        let mut shape = Dims::from_slice(shape);
+        shape[self.axis] = self.sources;
         let last = self.words(self.places, 0)?;
         let (binding, params) = self.indices()?;
         let (name, text) = last_kernel(self.index);
@@ -269,7 +296,7 @@ impl<'a> Scatter<'a> {
         for range in shares(self.context, self.places, stride, self.dst.bytes) {
             let dst = across(&self.dst, self.axis, &range);
             let operands = vec![dst, self.src.clone(), numbers.clone(), order.clone()];
-            let walk = Walk::ordered(shape, operands, 1);
+            let walk = Walk::ordered(&shape, operands, 1);
             walk.parts(self.context, "scatter", &mut |walk| {
                 let Some((mut params, bindings)) = walk.params(self.context, 3) else { return Ok(()) };
                 params.flags = self.places as u32;
@@ -280,28 +307,6 @@ impl<'a> Scatter<'a> {
                 let groups = walk.len().div_ceil(GROUP);
                 self.context.dispatch(&name, &bindings, &params, groups, || text.clone())
             })?;
-        }
-        Ok(())
-    }
-
-    /// Adds the sources in order, so many at a time that no list is long.
-    fn add(&self, shape: &[usize]) -> Result<()> {
-        let stride = self.src.strides[self.axis];
-        let whole = shares(self.context, self.sources, stride, self.src.bytes);
-        let step = whole.first().map_or(1, Range::len).min(MOST_SOURCES);
-        for from in (0..self.sources).step_by(step) {
-            let moved = |o: &Operand<'a>, stride: i64| {
-                let offset = o.offset + from as i64 * stride;
-                Operand { offset, ..o.clone() }
-            };
-            let part = Scatter {
-                sources: step.min(self.sources - from),
-                numbers: moved(&self.numbers, self.numbers.strides[0]),
-                src: moved(&self.src, self.src.strides[self.axis]),
-                dst: self.dst.clone(),
-                ..*self
-            };
-            part.add_listed(shape)?;
         }
         Ok(())
     }

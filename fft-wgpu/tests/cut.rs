@@ -145,6 +145,43 @@ fn tables() {
         table.scatter(0, &Tensor::from_slice(d, &index, &[500])?, &sources, ScatterMode::Add)?;
         Ok(table)
     });
+    // More indices than a binding holds, of few places: the last source of each, or all in their order.
+    for mode in [ScatterMode::Set, ScatterMode::Add] {
+        for dtype in [DType::U8, DType::F32] {
+            same(&devices, &format!("many indices, {mode:?} of {dtype}"), |d| {
+                let index: Vec<i64> = (0..5003).map(|i| i * 7 % 61).collect();
+                let index = Tensor::from_slice(d, &index, &[index.len()])?;
+                let mut table = whole(d, &[67, 3], dtype);
+                table.scatter(0, &index, &whole(d, &[5003, 3], dtype), mode)?;
+                Ok(table)
+            });
+        }
+    }
+}
+
+/// Rows so short that what there is one of for each row takes more memory than they do.
+#[test]
+fn short_rows() {
+    let Some(devices) = open(64 << 10) else { return };
+    for classes in [1, 3] {
+        let rows = 30_001 / classes;
+        let x = |d: &Device| whole(d, &[rows, classes], DType::F16).affine(0.05, 0.0);
+        let targets = |d: &Device| {
+            let index: Vec<i64> = (0..rows as i64).map(|i| i % 4).collect();
+            Tensor::from_slice(d, &index, &[rows])
+        };
+        same(&devices, "cross-entropy", |d| Ok(x(d)?.cross_entropy(&targets(d)?)?.0));
+        same(&devices, "cross-entropy's way back", |d| {
+            let (loss, logarithm) = x(d)?.cross_entropy(&targets(d)?)?;
+            x(d)?.cross_entropy_backward(&targets(d)?, &logarithm, &loss)
+        });
+        for i in 0..2 {
+            same(&devices, "RMS norm's way back", |d| {
+                let weight = whole(d, &[classes], DType::F16);
+                Ok(x(d)?.rms_norm_backward(&weight, &x(d)?.affine(0.5, 0.3)?, 1e-3)?[i].clone())
+            });
+        }
+    }
 }
 
 /// Rows are worked on as many at once as bindings hold: the same kernels, and the same bits.

@@ -5,7 +5,7 @@ use fft_core::spectral::{
     Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
     Rotation, SparseOptions, SparseSpectralMatrix,
 };
-use fft_core::{Device, Error, Result, Tensor, compose};
+use fft_core::{DType, Device, Error, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
 fn ramp(device: &Device, shape: &[usize]) -> Tensor {
@@ -73,6 +73,21 @@ fn the_same_bits_and_nothing_new() {
         (before.pipelines, before.bind_groups, before.buffers),
         (after.pipelines, after.bind_groups, after.buffers)
     );
+}
+
+/// Neighbouring products of a batch whose inner axis is longer than what an invocation sums.
+#[test]
+fn long_sums_of_neighbouring_products() {
+    let Some(device) = open() else { return };
+    for (inner, rows, columns) in [(16_385, 1, 1), (70_001, 2, 1), (70_001, 1, 3)] {
+        let batch = 64;
+        let ones = Tensor::full(&device, &[rows, inner, batch], DType::F32, 1.0).unwrap();
+        let a = ones.permute(&[2, 0, 1]).unwrap();
+        let b = Tensor::full(&device, &[columns, inner], DType::F32, 2.0).unwrap().transpose(0, 1).unwrap();
+        let got = a.matmul(&b.broadcast_to(&[batch, inner, columns]).unwrap()).unwrap();
+        let got = got.to_vec::<f32>().unwrap();
+        assert!(got.iter().all(|&x| x == 2.0 * inner as f32), "{inner}, {rows} x {columns}: {:?}", got[0]);
+    }
 }
 
 /// More keys than blocks of 8192 that there may be, so that a block is written in several parts.

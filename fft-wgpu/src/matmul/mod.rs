@@ -178,7 +178,9 @@ impl Problem<'_> {
     fn run(self, context: &Context) -> Result<()> {
         let problem = self.with_slack();
         let [_, _, bk, ..] = problem.strides;
-        let shared = problem.rows.min(problem.columns) <= NARROW && bk.abs() == 1;
+        // Several invocations share a product, except where neighbours have neighbouring ones.
+        let narrow = problem.rows.min(problem.columns) <= NARROW;
+        let shared = narrow && bk.abs() == 1 && !problem.is_across(&problem.batch);
         if problem.inner > if shared { 32 * MOST_INNER } else { MOST_INNER } {
             return problem.halves(context);
         }

@@ -89,10 +89,18 @@ impl Extent {
 
     /// As many rows as a binding holds of elements of so many bytes, beginning where a word does; 0 where it does not hold one.
     pub(super) fn rows_at_once(self, context: &Context, bytes: usize) -> usize {
-        if fits_bytes(context, self.total * bytes) {
+        self.rows_of(context, self.total * bytes, self.n * bytes)
+    }
+
+    /// The same of numbers of so many bytes, one a row.
+    fn numbers_at_once(self, context: &Context, bytes: usize) -> usize {
+        self.rows_of(context, self.rows * bytes, bytes)
+    }
+
+    fn rows_of(self, context: &Context, total: usize, row: usize) -> usize {
+        if fits_bytes(context, total) {
             return self.rows;
         }
-        let row = self.n * bytes;
         let most = (context.limits.binding as usize).saturating_sub(512) / row;
         if row.is_multiple_of(4) { most } else { most / 4 * 4 }
     }
@@ -286,8 +294,12 @@ impl Rows {
             .collect();
         let per = self.inputs.iter().map(|i| i.1).chain(self.outputs.iter().map(|o| o.per));
         let operands: Vec<_> = inputs.iter().copied().chain(outputs).zip(per).zip(stores).collect();
-        let elements = operands.iter().filter(|((_, per), _)| *per == Per::Element);
-        let most = extent.rows_at_once(context, elements.map(|(_, s)| s.bytes()).max().unwrap_or(1));
+        let at_once = operands.iter().filter_map(|((_, per), store)| match per {
+            Per::Element => Some(extent.rows_at_once(context, store.bytes())),
+            Per::Row => Some(extent.numbers_at_once(context, store.bytes())),
+            Per::Column => None,
+        });
+        let most = at_once.min().unwrap_or(extent.rows);
         let whole_words = extent.whole_words(stores[self.inputs.len()]);
         let lanes = extent.lanes();
         let label = self.label(stores, lanes, whole_words);
