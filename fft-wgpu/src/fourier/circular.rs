@@ -31,6 +31,17 @@ pub(super) enum Part {
     Last,
 }
 
+/// How many places of a tile stand for elements of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Fit {
+    /// Any: there may be several tiles.
+    Tiles,
+    /// There is one tile, whose first places do.
+    Single,
+    /// There is one tile, and all that are read and written do.
+    Exact,
+}
+
 /// What every transform of a pass knows. Behind the last line it is read again, and not written.
 const HERE: &str = "let here = line0 + line < P.count;\nlet item = min(line0 + line, P.count - 1u);\nlet row = row_of(item);\n";
 
@@ -42,6 +53,9 @@ pub(super) struct Key {
     pub(super) points: usize,
     /// Lines of a workgroup.
     pub(super) lines: usize,
+    /// Columns or rows of a long line; else 1.
+    pub(super) items: usize,
+    pub(super) fit: Fit,
     /// Lines have at most half as many elements as places, so that imaginary parts are 0 before, and of no interest after.
     pub(super) half: bool,
     /// The coefficients behind those of the line are added to its first: the product is circular.
@@ -77,7 +91,7 @@ impl Key {
 
     /// The name of the pipeline.
     pub(super) fn label(&self) -> String {
-        let Self { part, points, lines, half, wraps, spectrum, skip, before, after } = *self;
+        let Self { part, points, lines, items, fit, half, wraps, spectrum, skip, before, after } = *self;
         let words = [
             ("half", half),
             ("wraps", wraps),
@@ -86,7 +100,8 @@ impl Key {
             ("before", before),
             ("after", after),
         ];
-        format!("circular {part:?} {points} x{lines}{}", those_that_hold(&words)).to_lowercase()
+        format!("circular {part:?} {points} x{lines} of {items} {fit:?}{}", those_that_hold(&words))
+            .to_lowercase()
     }
 
     /// Names of the operands with their types, and whether they are written.
@@ -215,31 +230,42 @@ impl Key {
 
     /// `row_of`, and `real_at`: an element of a line, 0 outside.
     fn functions(&self) -> String {
-        // P.more[0]: columns (or rows) of a long line, tiles of a line, channels, length of a line; P.more[1]: useful points of a tile, those
-        // before them, from one channel's spectrum to the next, points of a whole line; P.more[2]: the roots of long lines, the first line.
-        let mut out = "struct Row {
+        // P.more[0].y: tiles of a line, channels, length of a line; P.more[1]: useful points of a tile, those before them, from one channel's spectrum
+        // to the next, points of a whole line; P.more[2]: the roots of long lines, the first line. Divisions are slow where nothing is known of the divisor.
+        let items = self.items;
+        let place = match self.fit {
+            Fit::Tiles => {
+                "    let line = (row + P.more[2].w) / P.more[0].y;\n    let tile = (row + P.more[2].w) - line * P.more[0].y;\n    \
+                 let first = i32(tile * P.more[1].x) - i32(P.more[1].y);"
+            }
+            Fit::Single | Fit::Exact => "    let line = row + P.more[2].w;\n    let first = 0;",
+        };
+        let mut out = format!(
+            "struct Row {{
     start: i32,
     first: i32,
     channel: u32,
     column: u32,
     scratch: u32,
-}
+}}
 
-fn row_of(item: u32) -> Row {
-    let row = item / P.more[0].x;
-    let line = (row + P.more[2].w) / P.more[0].y;
-    let tile = (row + P.more[2].w) - line * P.more[0].y;
-    return Row(i32(line * P.more[0].w), i32(tile * P.more[1].x) - i32(P.more[1].y), line % P.more[0].z, item % P.more[0].x, row);
-}
+fn row_of(item: u32) -> Row {{
+    let row = item / {items}u;
+{place}
+    return Row(i32(line * P.more[0].w), first, line % P.more[0].z, item % {items}u, row);
+}}
 "
-        .to_owned();
+        );
         if self.operands().iter().any(|(name, _, _)| *name == "U") {
             let gate = if self.before { format!(" * G[{} + at]", self.base("G")) } else { String::new() };
+            let (at, value) = match self.fit {
+                Fit::Exact => ("i", "x"),
+                _ => ("clamp(i, 0, i32(P.more[0].w) - 1)", "select(0.0, x, i >= 0 && i < i32(P.more[0].w))"),
+            };
             let _ = writeln!(
                 out,
-                "fn real_at(row: Row, n: u32) -> f32 {{\n    let i = row.first + i32(n);\n    \
-                 let at = row.start + clamp(i, 0, i32(P.more[0].w) - 1);\n    let x = U[{} + at]{gate};\n    \
-                 return select(0.0, x, i >= 0 && i < i32(P.more[0].w));\n}}",
+                "fn real_at(row: Row, n: u32) -> f32 {{\n    let i = row.first + i32(n);\n    let at = row.start + {at};\n    \
+                 let x = U[{} + at]{gate};\n    return {value};\n}}",
                 self.base("U")
             );
         }
@@ -252,10 +278,16 @@ fn row_of(item: u32) -> Row {
             if self.after {
                 let _ = writeln!(body, "    y *= A[{} + at];", self.base("A"));
             }
+            let outside = match self.fit {
+                Fit::Tiles => {
+                    "    if (n < P.more[1].y || n >= P.more[1].x + P.more[1].y || i >= i32(P.more[0].w)) {\n        return;\n    }\n"
+                }
+                Fit::Single => "    if (i >= i32(P.more[0].w)) {\n        return;\n    }\n",
+                Fit::Exact => "",
+            };
             let _ = writeln!(
                 out,
-                "fn save(row: Row, n: u32, value: f32) {{\n    let i = row.first + i32(n);\n    \
-                 if (n < P.more[1].y || n >= P.more[1].x + P.more[1].y || i >= i32(P.more[0].w)) {{\n        return;\n    }}\n    \
+                "fn save(row: Row, n: u32, value: f32) {{\n    let i = row.first + i32(n);\n{outside}    \
                  let at = row.start + i;\n{body}    D[{} + at] = y;\n}}",
                 self.base("D")
             );
@@ -282,7 +314,7 @@ fn row_of(item: u32) -> Row {
             }
             _ => {
                 let n = match self.across() {
-                    true => format!("{point} * P.more[0].x + row.column"),
+                    true => format!("{point} * {}u + row.column", self.items),
                     false => point,
                 };
                 match self.half {
@@ -326,10 +358,11 @@ fn row_of(item: u32) -> Row {
     /// A point between columns and rows.
     fn between_item(&self, pass: Pass, q: usize) -> String {
         format!(
-            "X[{} + i32((row.scratch * {}u + rest * {}u + {q}u) * P.more[0].x + row.column)]",
+            "X[{} + i32((row.scratch * {}u + rest * {}u + {q}u) * {}u + row.column)]",
             self.base("X"),
             self.points,
-            pass.radix
+            pass.radix,
+            self.items
         )
     }
 
@@ -362,7 +395,7 @@ fn row_of(item: u32) -> Row {
         }
         for q in 0..pass.radix {
             let point = format!("(j + {}u)", q * pass.step());
-            let n = if self.across() { format!("{point} * P.more[0].x + row.column") } else { point };
+            let n = if self.across() { format!("{point} * {}u + row.column", self.items) } else { point };
             let value = if self.wraps { format!("y{q}.y - y{q}.x") } else { format!("y{q}.y") };
             let twist = Self::twist(pass, q);
             let _ = writeln!(out, "let y{q} = cmul(v[{q}], {twist});\nsave(row, {n}, {value});");

@@ -7,7 +7,7 @@ use fft_core::convolution::{LongConvPlan, LongConvTerms};
 use fft_core::{DType, Result, Tensor, ViewMut, compose};
 
 use super::butterfly::passes;
-use super::circular::{Key, Part};
+use super::circular::{Fit, Key, Part};
 use super::plans::Circle;
 use crate::call::{Call, fits};
 use crate::context::Context;
@@ -150,16 +150,26 @@ pub(crate) fn long_conv(
 
 impl Lines {
     fn key(&self, part: Part, operands: Operands<'_>) -> Key {
-        let points =
-            if matches!(part, Part::First | Part::Last) { self.tile.columns } else { self.tile.points };
+        let Tile { columns, points } = self.tile;
+        let (points, items) =
+            if matches!(part, Part::First | Part::Last) { (columns, points) } else { (points, columns) };
         let lines = super::lines(points, points.next_multiple_of(16));
         let ends = matches!(part, Part::Whole | Part::Last);
         let reads = part != Part::Rows;
+        let half = self.tiles == 1 && self.length <= self.tile.length();
+        let places = if half { self.tile.length() } else { 2 * self.tile.length() };
+        let fit = match self.tiles == 1 && self.before == 0 {
+            true if reads && self.length == places => Fit::Exact,
+            true => Fit::Single,
+            false => Fit::Tiles,
+        };
         Key {
             part,
             points,
             lines,
-            half: reads && self.tiles == 1 && self.length <= self.tile.length(),
+            items,
+            fit,
+            half: reads && half,
             wraps: false,
             spectrum: operands.spectrum.is_none() && matches!(part, Part::Whole | Part::Rows),
             skip: ends && operands.skip.is_some(),
@@ -201,7 +211,6 @@ impl Lines {
         dst: &mut ViewMut<'_>,
         rows: std::ops::Range<usize>,
     ) -> Result<()> {
-        let Tile { columns, points } = self.tile;
         let key = self.key(part, operands);
         let mut result = Some(ViewMut { buffer: &mut *dst.buffer, layout: dst.layout, dtype: dst.dtype });
         let mut call = Call::new(context, OP);
@@ -222,16 +231,11 @@ impl Lines {
                 _ => result.take().map_or(Ok(()), |dst| call.write(dst))?,
             }
         }
-        let items = match part {
-            Part::Whole => 1,
-            Part::First | Part::Last => points,
-            Part::Rows => columns,
-        };
-        let count = rows.len() * items;
+        let count = rows.len() * key.items;
         call.params.count = count as u32;
         call.params.value[0] = self.scale;
         let more = [
-            items,
+            0,
             self.tiles,
             self.channels,
             self.length,
@@ -265,6 +269,8 @@ pub(crate) fn every_shader() -> Vec<(String, String)> {
                     part,
                     points,
                     lines: super::lines(points, points.next_multiple_of(16)),
+                    items: if part == Part::Whole { 1 } else { 24 },
+                    fit: [Fit::Tiles, Fit::Single, Fit::Exact][bits % 3],
                     half: bit(0),
                     wraps: false,
                     spectrum: bit(1) && matches!(part, Part::Whole | Part::Rows),

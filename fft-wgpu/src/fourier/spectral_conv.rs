@@ -3,7 +3,7 @@
 use fft_core::{DType, Dims, Result, Tensor, ViewMut, compose};
 
 use super::butterfly::passes;
-use super::circular::{Key, Part};
+use super::circular::{Fit, Key, Part};
 use crate::call::{Call, fits, fits_bytes};
 use crate::context::Context;
 use crate::pipelines::Binding;
@@ -59,7 +59,7 @@ fn lines(
     call.params.count = count as u32;
     call.params.value[0] = 1.0 / n as f32;
     // One tile a line; whole lines are useful, with nothing before them; from one channel's spectrum to the next.
-    let more = [1, 1, channels, n, n, 0, n, n];
+    let more = [0, 1, channels, n, n, 0, n, n];
     for (to, number) in call.params.more.iter_mut().zip(more) {
         *to = number as u32;
     }
@@ -72,6 +72,8 @@ fn key(n: usize, spectrum: bool) -> Key {
         part: Part::Whole,
         points: n,
         lines: super::lines(n, n.next_multiple_of(16)),
+        items: 1,
+        fit: Fit::Exact,
         half: true,
         wraps: !spectrum,
         spectrum,
