@@ -1,11 +1,16 @@
 //! The cross-entropy of logits with classes, and its way back.
 
-use crate::{DType, ReduceOp, Result, Tensor};
+use crate::{DType, Error, ReduceOp, Result, Tensor};
 
 /// 1 where a logit is that of its position's target, as `U8` `[positions, classes]`, and whether a position has a target, `[positions, 1]`.
 fn hits(logits: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor)> {
-    let classes: Vec<i64> = (0..logits.shape()[1] as i64).collect();
-    let classes = Tensor::from_slice(logits.device(), &classes, &[classes.len()])?;
+    let count = logits.shape()[1];
+    let mut classes: Vec<i64> = Vec::new();
+    classes
+        .try_reserve_exact(count)
+        .map_err(|_| Error::OutOfMemory { device: "host".into(), requested: count.saturating_mul(8) })?;
+    classes.extend(0..count as i64);
+    let classes = Tensor::from_slice(logits.device(), &classes, &[count])?;
     let here = targets.to_dtype(DType::I64)?.unsqueeze(1)?.eq(&classes)?;
     let any = here.reduce(ReduceOp::Max, &[1])?;
     Ok((here, any))
@@ -41,7 +46,8 @@ pub fn cross_entropy_backward(
 ) -> Result<Tensor> {
     let zero = Tensor::zeros(logits.device(), &[], logits.dtype())?;
     let (here, any) = hits(logits, targets)?;
-    let grad = Tensor::select(&any, &grad.unsqueeze(1)?, &zero)?;
     let softmax = logits.sub(&log_sum_exp.unsqueeze(1)?)?.exp()?;
-    softmax.sub(&here.to_dtype(logits.dtype())?)?.mul(&grad)
+    let slopes = softmax.sub(&here.to_dtype(logits.dtype())?)?.mul(&grad.unsqueeze(1)?)?;
+    // Not by a gradient of 0: the logits may be infinite or NaN.
+    Tensor::select(&any, &slopes, &zero)
 }

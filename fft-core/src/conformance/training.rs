@@ -213,6 +213,15 @@ fn extremes(device: &Device) -> Outcome {
         ensure(sums.iter().all(|s| s.abs() < 1e-4), || format!("{way}: rows add up to {sums:?}"))?;
         ensure((grads[7] + 2.0 / 3.0).abs() < 1e-5, || format!("{way}: {}", grads[7]))?;
     }
+    // Where there is no class nothing counts, whatever the logits are.
+    let none = Tensor::from_slice(device, &[-1i64, -1, -1], &[3])?;
+    let wild = [f32::NAN, 0.0, 1.0, f32::INFINITY, 0.0, 1.0, 0.0, 1.0, 2.0];
+    let wild = Tensor::from_slice(device, &wild, &[3, 3])?;
+    let logs = Tensor::from_slice(device, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &[3])?;
+    for back in [Tensor::cross_entropy_backward, compose::cross_entropy_backward] {
+        let grads: Vec<f32> = back(&wild, &none, &logs, &one)?.to_vec()?;
+        ensure(grads.iter().all(|g| *g == 0.0), || format!("without a class: {grads:?}"))?;
+    }
     Ok(())
 }
 
