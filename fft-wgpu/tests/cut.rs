@@ -2,7 +2,7 @@
 
 use fft_core::backend::AttentionSpec;
 use fft_core::optimise::AdamWStep;
-use fft_core::{DType, Device, Error, ReduceOp, Result, ScatterMode, Tensor};
+use fft_core::{DType, Device, Error, Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp};
 use fft_wgpu::WgpuOptions;
 
 /// A device whose bindings are small, and one as it is; nothing where there is no adapter.
@@ -107,6 +107,27 @@ fn places_of_extrema() {
         assert!(x.max(0).unwrap().to_scalar::<f32>().unwrap().is_nan());
         assert!(x.sum(0).unwrap().to_scalar::<f32>().unwrap().is_nan());
     }
+}
+
+#[test]
+fn transforms_of_columns() {
+    let Some(devices) = open(20 << 10) else { return };
+    // Columns of 2 to 1050 points that lie further apart than a binding reaches; batches before and behind them.
+    for (shape, axis) in [([1050, 5, 5], 0), ([2, 300, 40], 1), ([2, 3, 6000], 0), ([30, 30, 30], 1)] {
+        let n = shape[axis];
+        let lines = |d: &Device| whole(d, &shape, DType::F32);
+        let parts = |t: Tensor| Tensor::cat(&[t.unary(UnaryOp::Real)?, t.unary(UnaryOp::Imag)?], 0);
+        close(&devices, "rfft", |d| parts(lines(d).rfft(axis, None, Norm::Backward)?));
+        close(&devices, "fft", |d| {
+            parts(lines(d).to_dtype(DType::C64)?.fft(axis, Some(n - n / 7), Norm::Ortho)?)
+        });
+        close(&devices, "irfft", |d| {
+            lines(d).rfft(axis, None, Norm::Backward)?.irfft(axis, Some(n), Norm::Backward)
+        });
+    }
+    let planes = |d: &Device| whole(d, &[2, 33, 400], DType::F32);
+    close(&devices, "low frequencies", |d| planes(d).low_frequencies(&[5, 7])?.unary(UnaryOp::AbsSquared));
+    close(&devices, "band limited", |d| planes(d).low_frequencies(&[5, 7])?.band_limited(&[33, 400]));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod plane_call;
 mod plane_kernel;
 mod planes;
 mod plans;
+mod scattered;
 mod spectral_conv;
 mod staged;
 mod tiles;
@@ -116,6 +117,9 @@ fn transform(
     from.slack = reach(length_in, stride_in);
     let length_out = dst.layout.shape()[spec.axis];
     to.slack = reach(length_out, stride_out);
+    if [&from, &to].iter().any(|line| line.window(context, &[], false).is_none()) {
+        return scattered::scattered(context, spec, src, dst, read, write);
+    }
     let mut shape = dst.layout.shape().to_vec();
     shape.remove(spec.axis);
     let batch = Walk::new(&shape, vec![to, from]);
