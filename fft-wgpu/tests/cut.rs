@@ -125,9 +125,9 @@ fn transforms_of_columns() {
             lines(d).rfft(axis, None, Norm::Backward)?.irfft(axis, Some(n), Norm::Backward)
         });
     }
-    let planes = |d: &Device| whole(d, &[2, 33, 400], DType::F32);
-    close(&devices, "low frequencies", |d| planes(d).low_frequencies(&[5, 7])?.unary(UnaryOp::AbsSquared));
-    close(&devices, "band limited", |d| planes(d).low_frequencies(&[5, 7])?.band_limited(&[33, 400]));
+    let functions = |d: &Device| whole(d, &[2, 33, 400], DType::F32);
+    close(&devices, "low frequencies", |d| functions(d).low_frequencies(&[5, 7])?.unary(UnaryOp::AbsSquared));
+    close(&devices, "band limited", |d| functions(d).low_frequencies(&[5, 7])?.band_limited(&[33, 400]));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use fft_core::{DType, Result, Tensor, ViewMut, compose};
 
 use super::butterfly::passes;
 use super::circular::{Fit, Key, Part};
-use super::plans::Circle;
+use super::plan_cache::Circle;
 use crate::call::{Call, fits};
 use crate::context::Context;
 use crate::memory::Block;

@@ -3,18 +3,15 @@
 mod band;
 mod butterfly;
 mod circular;
+mod conv;
 mod in_place;
 mod kernel;
 mod long_conv;
 mod plan;
-mod plane_call;
-mod plane_kernel;
-mod planes;
-mod plans;
+mod plan_cache;
 mod scattered;
 mod spectral_conv;
 mod staged;
-mod tiles;
 
 use std::sync::Arc;
 
@@ -31,9 +28,9 @@ use kernel::{Factor, Key, Load, Save};
 use plan::{Plan, PlanKey, Step};
 
 pub(crate) use band::{band_limited, low_frequencies};
+pub(crate) use conv::{conv_fft, conv_spectrum};
 pub(crate) use long_conv::{long_conv, long_conv_spectrum};
-pub(crate) use planes::{conv_fft, conv_spectrum};
-pub(crate) use plans::Plans;
+pub(crate) use plan_cache::Plans;
 pub(crate) use spectral_conv::spectral_conv;
 
 const OP: &str = "fft";
@@ -373,7 +370,7 @@ fn lines(points: usize, pitch: usize) -> usize {
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = vec![("fft:unfold".to_owned(), kernel::unfold_source())];
     out.extend(long_conv::every_shader());
-    out.extend(plane_call::every_shader());
+    out.extend(conv::every_shader());
     out.extend(spectral_conv::every_shader());
     for points in [1, 2, 3, 4, 5, 7, 8, 12, 16, 30, 64, 105, 210, 256, 343, 1000, 1024, 2048] {
         for (load, save) in [

@@ -1,16 +1,21 @@
-//! Convolutions by the convolution theorem in tiles of one to three dimensions, as few kernels: [`super::plane_kernel`] has what they do.
+//! Convolutions by the convolution theorem in tiles of one to three dimensions, as few kernels: [`kernel`] has what they do.
 //!
 //! A tile has at least the points that are asked for along each axis, and all outputs that it then holds are taken. The spectrum of a kernel is kept conjugate, and
 //! multiplied by the factor of the way back, in the order in which decimation leaves it.
+
+mod call;
+mod kernel;
+mod tiles;
 
 use std::ops::Range;
 
 use fft_core::convolution::ConvGeometry;
 use fft_core::{DType, Dims, Result, Tensor, View, ViewMut, compose};
 
-use super::plane_call::{Conv, OP, Operands, Share, read};
-use super::plane_kernel::Part;
-use super::tiles::{Axis, Form};
+pub(super) use self::call::every_shader;
+use self::call::{Conv, OP, Operands, Share, read};
+use self::kernel::Part;
+use self::tiles::{Axis, Form};
 use crate::call::{fits, fits_bytes};
 use crate::context::Context;
 use crate::matmul::matmul;

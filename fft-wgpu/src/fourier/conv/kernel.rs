@@ -1,18 +1,18 @@
 //! Kernels of convolutions of planes, of lines with several channels and of solids, by the convolution theorem.
 //!
-//! The last axis of a tile is a real line of `2 M` points that lies as `M` complex numbers (see [`super::circular`]): what leaves it at its end comes
+//! The last axis of a tile is a real line of `2 M` points that lies as `M` complex numbers (see [`circular`]): what leaves it at its end comes
 //! back negated at its start, where overlap-save leaves it out. Along the axes before it columns are complex. All transforms are in place
-//! ([`super::in_place`]), and spectra stay in the order in which decimation leaves them.
+//! ([`crate::fourier::in_place`]), and spectra stay in the order in which decimation leaves them.
 //!
 //! A volume is a tile of one channel: `[points, points, M]` complex numbers, with 1 for axes that are not there.
 
 use std::fmt::Write;
 
-use super::circular;
-use super::in_place::{Lines, Pass};
-use super::plan::Table;
-use super::those_that_hold;
 use crate::call::declare;
+use crate::fourier::circular;
+use crate::fourier::in_place::{Lines, Pass};
+use crate::fourier::plan::Table;
+use crate::fourier::those_that_hold;
 
 /// What a kernel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

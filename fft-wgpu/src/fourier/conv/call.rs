@@ -1,10 +1,10 @@
-//! Calls of the kernels of [`super::plane_kernel`]: which tiles they work on, and what they are told.
+//! Calls of the kernels of [`super::kernel`]: which tiles they work on, and what they are told.
 
 use std::ops::Range;
 
 use fft_core::{Layout, Result, Tensor, View, ViewMut};
 
-use super::plane_kernel::{Key, Part};
+use super::kernel::{Key, Part};
 use super::tiles::{Axis, Form};
 use crate::call::Call;
 use crate::context::Context;
@@ -74,7 +74,7 @@ impl Conv<'_> {
         let key = Key {
             part,
             points,
-            lines: super::lines(points, points.next_multiple_of(16)),
+            lines: crate::fourier::lines(points, points.next_multiple_of(16)),
             axis,
             apart: operands.from.is_some(),
             strided: ends && axes[2].stride > 1,
@@ -172,7 +172,7 @@ pub(super) fn read<'a>(x: &'a ViewMut<'_>) -> View<'a> {
 pub(crate) fn every_shader() -> Vec<(String, String)> {
     let mut out = Vec::new();
     for points in [2, 3, 7, 16, 18, 20, 48, 64, 112, 160, 576, 2048] {
-        let lines = super::lines(points, points.next_multiple_of(16));
+        let lines = crate::fourier::lines(points, points.next_multiple_of(16));
         let mut put = |part: Part, axis: usize, [apart, strided, bias]: [bool; 3]| {
             let key = Key { part, points, lines, axis, apart, strided, bias };
             out.push((key.label(), key.source()));
