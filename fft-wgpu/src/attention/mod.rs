@@ -7,7 +7,7 @@ mod backward;
 mod source;
 
 use fft_core::backend::AttentionSpec;
-use fft_core::{Result, Tensor, compose};
+use fft_core::{Result, Tensor, ViewMut, compose};
 
 use crate::call::{Call, fits_bytes, real};
 use crate::context::Context;
@@ -187,21 +187,34 @@ pub(crate) fn attention(
 /// What bindings do not hold at once, in halves: of batches, of heads, of queries. The composition for keys that they do not hold.
 fn in_halves(context: &Context, q: &Tensor, k: &Tensor, v: &Tensor, spec: AttentionSpec) -> Result<Tensor> {
     let queries = q.shape()[2];
-    let mut out = Vec::with_capacity(2);
+    let shape = [q.shape()[0], q.shape()[1], queries, v.shape()[3]];
+    let place = |out: &mut ViewMut<'_>, axis: usize, start: usize, part: &Tensor| {
+        let layout = out.layout.narrowed(axis, start, part.shape()[axis]);
+        let to = ViewMut { buffer: &mut *out.buffer, layout: &layout, dtype: out.dtype };
+        q.device().copy(part.view(), to)
+    };
     if let Some((axis, parts)) = halves(&[q, k, v])? {
-        for part in &parts {
-            out.push(attention(context, &part[0], &part[1], &part[2], spec)?);
-        }
-        return Tensor::cat(&out, axis);
+        return Tensor::build(q.device(), OP, &shape, q.dtype(), |mut out| {
+            let mut start = 0;
+            for part in &parts {
+                let part = attention(context, &part[0], &part[1], &part[2], spec)?;
+                place(&mut out, axis, start, &part)?;
+                start += part.shape()[axis];
+            }
+            Ok(())
+        });
     }
     if queries == 1 || !within(context, &[k, v]) {
         return compose::attention(q, k, v, spec);
     }
-    for range in [0..queries / 2, queries / 2..queries] {
-        let part = AttentionSpec { offset: spec.offset + range.start, ..spec };
-        out.push(attention(context, &q.narrow(2, range.start, range.len())?, k, v, part)?);
-    }
-    Tensor::cat(&out, 2)
+    Tensor::build(q.device(), OP, &shape, q.dtype(), |mut out| {
+        for range in [0..queries / 2, queries / 2..queries] {
+            let part = AttentionSpec { offset: spec.offset + range.start, ..spec };
+            let part = attention(context, &q.narrow(2, range.start, range.len())?, k, v, part)?;
+            place(&mut out, 2, range.start, &part)?;
+        }
+        Ok(())
+    })
 }
 
 /// Every shader of this module.

@@ -135,19 +135,19 @@ impl Conv<'_> {
         }
         let longest = (0..3).max_by_key(|&a| axes[a].output).unwrap_or(2);
         let along = longest + self.axes - 3 + 2;
-        let parts: Vec<(usize, Range<usize>, Tensor)> = if batch > 1 {
-            let part = |range: Range<usize>| {
-                Ok((0, range.clone(), self.whole(&x.narrow(0, range.start, range.len())?, axes)?))
+        let parts: Vec<(usize, Range<usize>, Tensor, [Axis; 3])> = if batch > 1 {
+            let part = |range: Range<usize>| -> Result<_> {
+                Ok((0, range.clone(), x.narrow(0, range.start, range.len())?, axes))
             };
             vec![part(0..batch / 2)?, part(batch / 2..batch)?]
         } else if axes[longest].output > 1 {
             let half = axes[longest].output / 2;
-            let part = |range: Range<i64>| {
+            let part = |range: Range<i64>| -> Result<_> {
                 let mut axes = axes;
                 let seen;
                 (axes[longest], seen) = axes[longest].part(range.clone());
                 let x = x.narrow(along, seen.start as usize, (seen.end - seen.start) as usize)?;
-                Ok((along, range.start as usize..range.end as usize, self.whole(&x, axes)?))
+                Ok((along, range.start as usize..range.end as usize, x, axes))
             };
             vec![part(0..half)?, part(half..axes[longest].output)?]
         } else {
@@ -161,7 +161,8 @@ impl Conv<'_> {
             return self.tiled(&x.contiguous()?, axes);
         };
         Tensor::build(x.device(), OP, &shape, DType::F32, |dst| {
-            for (axis, range, part) in &parts {
+            for (axis, range, x, axes) in &parts {
+                let part = self.whole(x, *axes)?;
                 let layout = dst.layout.narrowed(*axis, range.start, range.len());
                 let dst = ViewMut { buffer: &mut *dst.buffer, layout: &layout, dtype: dst.dtype };
                 x.device().copy(part.view(), dst)?;
