@@ -40,8 +40,10 @@ impl Tile {
         if length <= most {
             return Some(Self { columns: 1, points: length });
         }
-        let columns = (2..=COLUMNS.min(most)).filter(|c| length.is_multiple_of(*c) && length / c <= most);
-        let columns = columns.min_by_key(|c| c.max(&(length / c)).to_owned())?;
+        let columns = || (2..=COLUMNS.min(most)).filter(|c| length.is_multiple_of(*c) && length / c <= most);
+        // Columns of one pass never see workgroup memory; where rows are too long for that, both are about equally long.
+        let one_pass = columns().filter(|&c| passes(c).is_some_and(|p| p.len() == 1)).max();
+        let columns = one_pass.or_else(|| columns().min_by_key(|&c| c.max(length / c)))?;
         Some(Self { columns, points: length / columns })
     }
 

@@ -74,8 +74,9 @@ fn factors(n: usize, most: usize) -> Option<Vec<usize>> {
         return Some(vec![n]);
     }
     let divisors = || (2..=most).filter(|&d| n.is_multiple_of(d));
-    let two = divisors().filter(|&d| n / d <= most).min_by_key(|&d| d.max(n / d));
-    if let Some(d) = two {
+    let two = || divisors().filter(|&d| n / d <= most);
+    let one_pass = two().filter(|&d| passes(d).is_some_and(|p| p.len() == 1)).max();
+    if let Some(d) = one_pass.or_else(|| two().min_by_key(|&d| d.max(n / d))) {
         return Some(vec![d, n / d]);
     }
     let root = (n as f64).cbrt();
