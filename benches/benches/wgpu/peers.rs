@@ -1,5 +1,5 @@
 //! Complex transforms on a GPU beside the crate `wgsl-fft`, and causal convolutions in one kernel beside their composition:
-//! `cargo bench -p fft-benches --features peers --bench wgpu_peers`.
+//! `cargo bench -p fft-benches --features wgpu-peers --bench wgpu_peers`.
 //!
 //! The peer has a wgpu of its own major version in the same process, on the same adapter. `host`: from slices to vectors. `device`: on the device
 //! alone, a copy kernel beside; the peer by its own measurement, with the copy to its buffer for reading back. GB/s counts each complex point read once and
