@@ -1,18 +1,12 @@
 //! The lowest frequencies of real functions: how many kernels that takes, and lengths at the ends of what a kernel takes.
 
-use fft_core::{Device, Error, Result, Tensor, compose};
-use fft_wgpu::WgpuOptions;
+mod common;
+mod steady;
 
-fn open(options: WgpuOptions) -> Option<Device> {
-    match fft_wgpu::device(options) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
-}
+use common::open;
+use fft_core::{Device, Result, Tensor, compose};
+use fft_wgpu::WgpuOptions;
+use steady::makes_nothing_new;
 
 fn numbers(device: &Device, shape: &[usize]) -> Tensor {
     let len: usize = shape.iter().product();
@@ -75,17 +69,7 @@ fn a_steady_state_makes_nothing_new() {
     let Some(device) = open(WgpuOptions::default()) else { return };
     let (x, w) = (numbers(&device, &[2, 3, 40, 48]), complex(&device, &[3, 2, 9, 7]));
     let work = || layer(&x, &w, &[5, 7]).and_then(|y| y.to_bytes()).unwrap();
-    let first = work();
-    work();
-    let before = fft_wgpu::stats(&device).unwrap();
-    for _ in 0..4 {
-        assert!(work() == first, "other bits than at the first call");
-    }
-    let after = fft_wgpu::stats(&device).unwrap();
-    assert_eq!(
-        (before.pipelines, before.bind_groups, before.buffers),
-        (after.pipelines, after.bind_groups, after.buffers)
-    );
+    makes_nothing_new(&device, 2, work);
 }
 
 fn close(what: &str, got: &Tensor, want: &Tensor) {

@@ -1,19 +1,11 @@
 //! Convolutions by the convolution theorem against the definition in `f64`: geometries at random, shared spectra, operands in parts, and what is made.
 
-use fft_core::convolution::{Conv, ConvGeometry, ConvMethod, ConvSpec};
-use fft_core::{Device, Error, Result, Tensor, reference};
-use fft_wgpu::WgpuOptions;
+mod common;
 
-fn open(options: WgpuOptions) -> Option<Device> {
-    match fft_wgpu::device(options) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
-}
+use common::open;
+use fft_core::convolution::{Conv, ConvGeometry, ConvMethod, ConvSpec};
+use fft_core::{Device, Result, Tensor, reference};
+use fft_wgpu::WgpuOptions;
 
 /// Numbers that repeat from run to run (Marsaglia 2003).
 struct Random(u64);

@@ -1,21 +1,15 @@
 //! Convolutions as sums over taps, against the definition in `f64`: any geometry, long sums, views, batches larger than a binding.
 
+mod common;
+mod steady;
+
+use common::open;
 use fft_core::conformance::compare::close_l2;
 use fft_core::conformance::sample::{Array, Random};
 use fft_core::convolution::{ConvGeometry, ConvSpec};
-use fft_core::{DType, Device, Error, Tensor, reference};
+use fft_core::{DType, Device, Tensor, reference};
 use fft_wgpu::WgpuOptions;
-
-fn open(options: WgpuOptions) -> Option<Device> {
-    match fft_wgpu::device(options) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
-}
+use steady::makes_nothing_new;
 
 /// The direct way, with and without a bias, in every memory layout of the input: the error of a sum whose roundings are independent at most.
 fn check(device: &Device, random: &mut Random, x: &[usize], w: &[usize], spec: &ConvSpec) {
@@ -213,17 +207,5 @@ fn the_same_bits_and_nothing_new() {
         let long = device.conv_direct(&signal, &taps, None, &signals).unwrap();
         [cotangent, gradient, long].map(|t| t.to_bytes().unwrap())
     };
-    let first = work();
-    for _ in 0..3 {
-        work();
-    }
-    let before = fft_wgpu::stats(&device).unwrap();
-    for _ in 0..5 {
-        assert!(work() == first, "other bits than at the first call");
-    }
-    let after = fft_wgpu::stats(&device).unwrap();
-    assert_eq!(
-        (before.pipelines, before.bind_groups, before.buffers),
-        (after.pipelines, after.bind_groups, after.buffers)
-    );
+    makes_nothing_new(&device, 4, work);
 }

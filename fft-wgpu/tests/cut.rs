@@ -1,21 +1,16 @@
 //! Reductions, tables and what is composed of them where a binding holds only a part: the same as on a device whose bindings hold all.
 
+mod common;
+
 use fft_core::backend::AttentionSpec;
 use fft_core::optimise::AdamWStep;
-use fft_core::{DType, Device, Error, Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp};
+use fft_core::{DType, Device, Norm, ReduceOp, Result, ScatterMode, Tensor, UnaryOp};
 use fft_wgpu::WgpuOptions;
 
 /// A device whose bindings are small, and one as it is; nothing where there is no adapter.
 fn open(max_binding: usize) -> Option<[Device; 2]> {
     let small = WgpuOptions { max_binding: Some(max_binding), validation: true, ..Default::default() };
-    match fft_wgpu::device(small) {
-        Ok(small) => Some([small, fft_wgpu::device(WgpuOptions::default()).unwrap()]),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
+    Some([common::open(small)?, common::open(WgpuOptions::default())?])
 }
 
 /// Whole numbers, whose sums are exact.
@@ -295,8 +290,11 @@ fn heads() {
         }
     }
     let profile = WgpuOptions { max_binding: Some(64 << 10), profile: true, ..Default::default() };
-    // Not every adapter has timestamps.
-    let Ok(device) = fft_wgpu::device(profile) else { return };
+    if !fft_wgpu::adapters().first().is_some_and(|a| a.features.contains("timestamps")) {
+        eprintln!("*** no adapter, or none with timestamps: this wgpu test DID NOT RUN ***");
+        return;
+    }
+    let device = fft_wgpu::device(profile).unwrap();
     let x = whole(&device, &[2, 4, 200, 16], DType::F32);
     let spec = AttentionSpec { scale: 0.25, causal: true, offset: 0 };
     Tensor::attention_backward(&x, &x, &x, &Tensor::attention(&x, &x, &x, spec).unwrap(), spec).unwrap();
@@ -342,7 +340,7 @@ fn compositions() {
 #[test]
 fn forty_million_numbers() {
     let options = WgpuOptions { default_limits: true, ..Default::default() };
-    let Ok(device) = fft_wgpu::device(options) else { return };
+    let Some(device) = common::open(options) else { return };
     let n = 40_000_037;
     let mut data: Vec<f32> = (0..n).map(|i| (i % 3) as f32 - 1.0).collect();
     let rest: f32 = data[n / 3 * 3..].iter().sum();

@@ -1,24 +1,15 @@
 //! What the backend promises beyond the conformance cases: limits, parts, reuse, accounting, threads, loss.
 
+mod common;
+
 use std::f64::consts::TAU;
 
+use common::open;
 use fft_core::conformance::sample::Random;
 use fft_core::{
     Complex32, DType, Device, Direction, Error, FftKind, FftSpec, Norm, ScatterMode, Tensor, UnaryOp,
 };
 use fft_wgpu::{AdapterChoice, WgpuOptions};
-
-/// A device, or nothing where there is no adapter, which the conformance test says loudly.
-fn open(options: WgpuOptions) -> Option<Device> {
-    match fft_wgpu::device(options) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
-}
 
 fn ramp(device: &Device, shape: &[usize]) -> Tensor {
     let len: usize = shape.iter().product();

@@ -1,5 +1,8 @@
 //! Operations along rows in half precision: the bits of those in single precision, rounded once.
 
+mod common;
+
+use common::open;
 use fft_core::{DType, Device, Result, Tensor};
 use fft_wgpu::WgpuOptions;
 
@@ -24,7 +27,7 @@ fn same(what: &str, operands: &[Tensor], work: impl Fn(&[Tensor]) -> Result<Vec<
 #[test]
 fn rounded_once() {
     // Without an adapter, which the conformance test says loudly, there is nothing to test.
-    let Ok(device) = fft_wgpu::device(WgpuOptions { validation: true, ..Default::default() }) else { return };
+    let Some(device) = open(WgpuOptions { validation: true, ..Default::default() }) else { return };
     for dtype in [DType::F16, DType::BF16] {
         for (rows, n) in [(1, 1), (5, 7), (33, 8), (70, 30), (33, 129), (9, 258), (3, 1030)] {
             let what = |name: &str| format!("{name} of {rows} x {n}, {dtype}");

@@ -1,18 +1,13 @@
 //! What the device keeps for itself counts against the memory limit: tables of plans, and buffers for reading back.
 
+mod common;
+
 use fft_core::{Complex32, DType, Device, Error, Norm, Tensor};
 use fft_wgpu::WgpuOptions;
 
 /// A device, or nothing where there is no adapter, which the conformance test says loudly.
 fn open(memory_limit: Option<usize>) -> Option<Device> {
-    match fft_wgpu::device(WgpuOptions { memory_limit, ..Default::default() }) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
+    common::open(WgpuOptions { memory_limit, ..Default::default() })
 }
 
 fn own(device: &Device) -> usize {

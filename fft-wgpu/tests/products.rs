@@ -1,12 +1,16 @@
 //! Attention, products with compressed weights and selections: the same bits at every call, and nothing made anew.
 
+mod common;
+mod steady;
+
 use fft_core::backend::AttentionSpec;
 use fft_core::spectral::{
     Bits, BlockCirculantMatrix, LogSpectrumMatrix, LogSpectrumOptions, RotatedMatrix, RotatedOptions,
     Rotation, SparseOptions, SparseSpectralMatrix,
 };
-use fft_core::{DType, Device, Error, Result, Tensor, compose};
+use fft_core::{DType, Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
+use steady::makes_nothing_new;
 
 fn ramp(device: &Device, shape: &[usize]) -> Tensor {
     let len: usize = shape.iter().product();
@@ -15,14 +19,7 @@ fn ramp(device: &Device, shape: &[usize]) -> Tensor {
 }
 
 fn open() -> Option<Device> {
-    match fft_wgpu::device(WgpuOptions::default()) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
+    common::open(WgpuOptions::default())
 }
 
 #[test]
@@ -60,19 +57,7 @@ fn the_same_bits_and_nothing_new() {
         made.extend(Tensor::attention_backward(&q, &k, &k, &q, spec)?);
         made.iter().map(Tensor::to_bytes).collect()
     };
-    let first = work().unwrap();
-    for _ in 0..3 {
-        work().unwrap();
-    }
-    let before = fft_wgpu::stats(&device).unwrap();
-    for _ in 0..5 {
-        assert!(work().unwrap() == first, "other bits than at the first call");
-    }
-    let after = fft_wgpu::stats(&device).unwrap();
-    assert_eq!(
-        (before.pipelines, before.bind_groups, before.buffers),
-        (after.pipelines, after.bind_groups, after.buffers)
-    );
+    makes_nothing_new(&device, 4, || work().unwrap());
 }
 
 /// Neighbouring products of a batch whose inner axis is longer than what an invocation sums.

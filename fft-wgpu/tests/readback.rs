@@ -1,23 +1,14 @@
 //! Reading back without waiting: several at once, as futures, with errors of their own.
 
+mod common;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use common::open;
 use fft_core::{DType, Device, Error, Tensor};
 use fft_wgpu::{Readback, WgpuOptions, read_back, stats};
-
-/// A device, or nothing where there is no adapter, which the conformance test says loudly.
-fn open(options: WgpuOptions) -> Option<Device> {
-    match fft_wgpu::device(options) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
-}
 
 fn full(device: &Device, len: usize, value: f64) -> Tensor {
     Tensor::full(device, &[len], DType::F32, value).unwrap()

@@ -1,18 +1,13 @@
 //! Circular convolutions: how many kernels they take, lengths at the ends of what a kernel takes, and which kernels are shared.
 
-use fft_core::{Device, Error, Result, Tensor, compose};
+mod common;
+
+use fft_core::{Device, Result, Tensor, compose};
 use fft_wgpu::WgpuOptions;
 
 fn open() -> Option<Device> {
     // 16 KiB of workgroup memory: 2048 points.
-    match fft_wgpu::device(WgpuOptions { default_limits: true, ..Default::default() }) {
-        Ok(device) => Some(device),
-        Err(Error::DeviceUnavailable { .. }) if fft_wgpu::adapters().is_empty() => {
-            eprintln!("*** no adapter: this wgpu test DID NOT RUN ***");
-            None
-        }
-        Err(other) => panic!("{other}"),
-    }
+    common::open(WgpuOptions { default_limits: true, ..Default::default() })
 }
 
 fn numbers(device: &Device, shape: &[usize], seed: usize) -> Tensor {
